@@ -6,6 +6,7 @@ raw fee name (columns: path, name, context, marketplace, category, confidence, n
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -93,6 +94,11 @@ class DocumentError(Exception):
         self.row = row
         self.difference = difference
         super().__init__(f"Line {row}: {message}" if row is not None else message)
+
+
+def headers_digest(headers: Sequence[str]) -> str:
+    """What a remembered column match is found by: the same headers in the same order, whatever their case and blanks."""
+    return hashlib.sha256("\x1f".join(" ".join(header.split()).casefold() for header in headers).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

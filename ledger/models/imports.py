@@ -19,6 +19,7 @@ class LedgerIntake(Intake):
 
     document = CompanyForeignKey(Document, related_name="intakes")
     question = models.TextField(blank=True)
+    answered = models.BooleanField(default=False, help_text="Staff confirmed that the document belongs to this shop.")
     answered_by = PlainForeignKey("nova.User", null=True, blank=True, related_name="+")
     accept_difference = models.BooleanField(default=False, help_text="Staff agreed to take a statement that does not add up.")
     progress_done = models.PositiveIntegerField(default=0)

@@ -41,9 +41,12 @@ class Voucher(Owned):
     event_on = models.DateField(help_text="Day of the event in the company's time zone.")
     event_source = models.CharField(max_length=10, choices=[(source.value, source.value) for source in EventSource])
     posted_on = models.DateField(help_text="Day the channel posted it, in the company's time zone.")
+    posted_at = models.DateTimeField(null=True, blank=True, help_text="The moment the channel posted it, when it tells the time.")
     row = models.IntegerField(null=True, blank=True, help_text="Place in the document.")
     digest = models.BinaryField(max_length=16, help_text="Hash of the lines: the same again changes nothing.")
-    money_digest = models.BinaryField(max_length=16, help_text="Hash of the sums per fee type and of the dates.")
+    money_digest = models.BinaryField(
+        max_length=16, help_text="Linear hash of the sums per fee type and date: the hashes of vouchers add up like their money."
+    )
     amount = MoneyField(help_text="Sum of the lines.")
     current = models.BooleanField(default=True, help_text="The latest version of its outside id.")
     active = models.BooleanField(default=True, help_text="Its lines count now.")
@@ -66,7 +69,7 @@ class Voucher(Owned):
             models.Index(
                 fields=["company", "shop", "posted_on"],
                 name="ledger_voucher_weak",
-                condition=Q(current=True, order_ref="") & ~Q(state="settled"),
+                condition=Q(current=True, event="other") & ~Q(state="settled"),
             ),
         ]
         triggers = [

@@ -1,0 +1,668 @@
+"""The ledger takes documents: parse, ask where staff must decide, book vouchers, check statements, withdraw.
+
+Every document has one LedgerIntake row that says how far it is. Taking is repeatable: the same document again changes
+nothing, and a process that dies leaves the document waiting.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from channels.adapter import DocumentError, DocumentKind, Source, headers_digest
+from channels.keep import keep_document
+from channels.models import ColumnMatch, Document, Shop, Upload
+from channels.records import EventSource, LineRecord, ParsedDocument, PayoutRecord, StatementRecord, VoucherRecord
+from channels.registry import get_adapter
+from inventory.models import Listing
+from ledger.models import LedgerIntake, Payout, Statement, Withdrawal
+from ledger.take import Batch, Counts, shorten, take_batches, withdraw_vouchers
+from nova.models import Company
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 5
+#: A document being read for longer than this belongs to a process that died.
+STALE_AFTER = timedelta(minutes=30)
+State = LedgerIntake.State
+
+
+class WithdrawalRefused(Exception):
+    """An import cannot be withdrawn, or a withdrawal not be undone; the message says why."""
+
+
+@dataclass(frozen=True)
+class WithdrawalPreview:
+    """What withdrawing a document would reverse: fee lines, vouchers, net amount per currency and per (month, currency)."""
+
+    lines: int
+    vouchers: int
+    amounts: dict[str, Decimal]
+    months: list[tuple[date, str, Decimal, int]]
+    refused: str = ""
+
+
+def import_file(
+    *,
+    shop: Shop,
+    body: bytes,
+    filename: str,
+    user: Any = None,
+    upload: Upload | None = None,
+    columns: Mapping[str, str] | None = None,
+    confirm: bool = False,
+    accept_difference: bool = False,
+) -> LedgerIntake:
+    """Keep a file and take it at once. `confirm` answers questions about another shop or currency with yes.
+
+    Returns the intake row; its state, error, question and result tell what became of the file.
+
+    Raises:
+        DocumentError: the file is too large to be kept.
+    """
+    intake = keep_and_queue(shop=shop, body=body, filename=filename, upload=upload)
+    if intake.state == State.TAKEN:
+        return intake
+    if confirm or accept_difference or columns:
+        return answer_question(
+            intake_id=intake.pk, user=user, confirm=confirm, accept_difference=accept_difference, columns=columns
+        )
+    return take_document(intake_id=intake.pk)
+
+
+def keep_and_queue(*, shop: Shop, body: bytes, filename: str, upload: Upload | None = None) -> LedgerIntake:
+    """Keep a file and leave it waiting for the background. A file kept before keeps the state it has.
+
+    Raises:
+        DocumentError: the file is too large to be kept.
+    """
+    kept = keep_document(shop=shop, body=body, filename=filename, upload=upload)
+    intake, created = LedgerIntake.objects.get_or_create(
+        company_id=shop.company_id,
+        document=kept.document,
+        defaults={"state": State.FAILED if kept.problem else State.WAITING, "error": kept.problem},
+    )
+    if not created and intake.state == State.FAILED and not kept.problem:
+        intake.state, intake.error, intake.attempts = State.WAITING, "", 0
+        intake.save()
+    return intake
+
+
+def answer_question(
+    *,
+    intake_id: int,
+    user: Any = None,
+    confirm: bool = True,
+    accept_difference: bool = False,
+    columns: Mapping[str, str] | None = None,
+) -> LedgerIntake:
+    """Staff answer what an import asked, and it goes on.
+
+    `columns` maps canonical column codes to headers of the file and is remembered for the next file like it.
+
+    Raises:
+        ValueError: a column mapping was given for a document that did not ask for one, or it names unknown columns.
+    """
+    intake = LedgerIntake.objects.select_related("document", "document__shop").get(pk=intake_id)
+    if intake.state == State.TAKEN:
+        return intake
+    if columns:
+        remember_columns(document=intake.document, columns=columns, user=user)
+    if confirm:
+        intake.answered, intake.answered_by = True, user
+    intake.accept_difference = intake.accept_difference or accept_difference
+    intake.state, intake.question, intake.error, intake.attempts = State.WAITING, "", "", 0
+    intake.save()
+    return take_document(intake_id=intake.pk)
+
+
+def remember_columns(*, document: Document, columns: Mapping[str, str], user: Any = None) -> ColumnMatch:
+    """Remember how the headers of this document match the canonical columns.
+
+    Raises:
+        ValueError: the document has no table of unknown headers, or a column is not one of the kind's.
+    """
+    adapter = get_adapter(document.shop.channel)
+    recognised = adapter.recognise(document.content(), document.filename)
+    if recognised is None or not recognised.headers:
+        raise ValueError(f"{document} is not a table whose columns could be matched.")
+    known = {column.code for column in adapter.kinds[recognised.kind].columns}
+    unknown = sorted(set(columns) - known)
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)}: no such column; there are {', '.join(sorted(known))}.")
+    missing = [
+        column.label for column in adapter.kinds[recognised.kind].columns if column.required and not columns.get(column.code)
+    ]
+    if missing:
+        raise ValueError(f"These columns must be matched: {', '.join(missing)}.")
+    strange = sorted({header for header in columns.values() if header and header not in recognised.headers and not header.isdigit()})
+    if strange:
+        raise ValueError(f"{', '.join(strange)}: the file has no such header.")
+    match, _created = ColumnMatch.objects.update_or_create(
+        company_id=document.company_id,
+        channel=document.shop.channel,
+        headers_digest=headers_digest(recognised.headers),
+        defaults={
+            "kind": recognised.kind,
+            "headers": list(recognised.headers),
+            "columns": {code: header for code, header in columns.items() if header},
+            "matched_by_id": user.pk if user is not None else None,
+        },
+    )
+    return match
+
+
+def take_document(*, intake_id: int) -> LedgerIntake:
+    """Read one document and book what it says, whole or not at all. Safe to run twice and after a crash.
+
+    Never raises for what the document holds: the row is then "failed" or "needs an answer", with the reason.
+    """
+    intake = _claim(intake_id)
+    if intake is None:
+        return LedgerIntake.objects.get(pk=intake_id)
+    try:
+        parsed = _parse(intake)
+        if parsed is not None:
+            _take(intake, parsed)
+    except DocumentError as error:
+        _finish(intake, State.FAILED, error=str(error))
+    except Exception as error:
+        log.exception("Document %s could not be taken", intake.document_id)
+        if intake.attempts >= MAX_ATTEMPTS or not _worth_another_try(error):
+            _finish(intake, State.FAILED, error=f"Nova could not take this document ({type(error).__name__}): {error}")
+        else:
+            intake.not_before = timezone.now() + timedelta(seconds=2**intake.attempts * 5)
+            _finish(intake, State.WAITING, error=f"{type(error).__name__}: {error}")
+    return intake
+
+
+def waiting_intakes(*, limit: int = 100) -> list[int]:
+    """Documents to read now, oldest first: waiting ones whose time has come, and those of processes that died."""
+    now = timezone.now()
+    rows = LedgerIntake.objects.filter(state__in=[State.WAITING, State.RUNNING]).order_by("pk")
+    ids: list[int] = []
+    for pk, state, not_before, started_at in rows.values_list("pk", "state", "not_before", "started_at").iterator(chunk_size=500):
+        due = (not_before is None or not_before <= now) if state == State.WAITING else (started_at is None or started_at < now - STALE_AFTER)
+        if due:
+            ids.append(pk)
+            if len(ids) >= limit:
+                break
+    return ids
+
+
+def _claim(intake_id: int) -> LedgerIntake | None:
+    """Mark the row as being read by us; None when it is taken, withdrawn or in somebody else's hands."""
+    with transaction.atomic():
+        intake = (
+            LedgerIntake.objects.select_for_update(of=("self",), skip_locked=True)
+            .select_related("document", "document__shop")
+            .filter(pk=intake_id)
+            .first()
+        )
+        if intake is None or intake.state in (State.TAKEN, State.WITHDRAWN):
+            return None
+        if intake.state == State.RUNNING and intake.started_at and intake.started_at > timezone.now() - STALE_AFTER:
+            return None
+        intake.state, intake.started_at, intake.finished_at = State.RUNNING, timezone.now(), None
+        intake.attempts += 1
+        intake.error = ""
+        intake.question = ""
+        intake.result = {}
+        intake.save()
+        return intake
+
+
+def _finish(intake: LedgerIntake, state: str, *, error: str = "", question: str = "", result: dict[str, Any] | None = None) -> None:
+    intake.state, intake.error, intake.question, intake.finished_at = state, error, question, timezone.now()
+    if result is not None:
+        intake.result = result
+    intake.save()
+
+
+def _worth_another_try(error: Exception) -> bool:
+    from django.db import InterfaceError, OperationalError
+
+    return isinstance(error, (OperationalError, InterfaceError))
+
+
+def _parse(intake: LedgerIntake) -> ParsedDocument | None:
+    """The records of the document; None when staff must answer first (the row then asks)."""
+    document = intake.document
+    shop = document.shop
+    adapter = get_adapter(shop.channel)
+    body = document.content()
+    recognised = adapter.recognise(body, document.filename)
+    if recognised is None:
+        _finish(intake, State.FAILED, error=intake.error or f"No known {adapter.label} document was recognised.")
+        return None
+    columns: Mapping[str, str] = {}
+    if recognised.unknown_columns:
+        match = ColumnMatch.objects.filter(
+            company=document.company_id, channel=shop.channel, headers_digest=headers_digest(recognised.headers)
+        ).first()
+        if match is None:
+            label = adapter.kinds[recognised.kind].label
+            _finish(
+                intake,
+                State.ASKING,
+                question=f"This looks like {label}, but its headers are not known. Match its columns once; Nova remembers it.",
+                result={"ask": "columns", "kind": recognised.kind, "headers": list(recognised.headers)},
+            )
+            return None
+        columns = match.columns
+    source = Source(
+        body=body,
+        kind=recognised.kind,
+        filename=document.filename,
+        region=shop.region,
+        currencies=tuple(shop.currencies),
+        columns=columns,
+        accept_difference=intake.accept_difference,
+    )
+    try:
+        parsed = adapter.parse(source)
+    except DocumentError as error:
+        if error.difference is not None and not intake.accept_difference:
+            _finish(
+                intake,
+                State.FAILED,
+                error=str(error),
+                result={"ask": "difference", "difference": str(error.difference), "kind": recognised.kind},
+            )
+            return None
+        raise
+    intake.progress_total = len(parsed.vouchers)
+    intake.parser_version = adapter.kinds[recognised.kind].parser_version
+    question = "" if intake.answered else _doubts(shop, parsed)
+    if question:
+        _finish(intake, State.ASKING, question=question, result={"ask": "confirm", "kind": recognised.kind})
+        return None
+    intake.result = {"kind": recognised.kind}
+    return parsed
+
+
+def _doubts(shop: Shop, parsed: ParsedDocument) -> str:
+    """Why this document may belong to another shop, as a question to staff; "" when nothing speaks for that."""
+    others = {
+        row.pk: row.name
+        for row in Shop.objects.filter(company=shop.company_id, channel=shop.channel).exclude(pk=shop.pk)
+    }
+    currencies = {voucher.currency for voucher in parsed.vouchers} | {statement.currency for statement in parsed.statements}
+    strange = sorted(currencies - set(shop.currencies))
+    if shop.currencies and strange:
+        return (
+            f"The document is in {', '.join(strange)}, but {shop.name} has only had {', '.join(sorted(shop.currencies))} so far. "
+            "Is it really of this shop?"
+        )
+    if not others:
+        return ""
+    statements = [statement.outside_id for statement in parsed.statements]
+    hit = Statement.objects.filter(company=shop.company_id, shop__in=others, outside_id__in=statements).first()
+    if hit is not None:
+        return f"Statement {hit.outside_id} is known of {others[hit.shop_id]}. Is this document really of {shop.name}?"
+    orders = sorted({voucher.order for voucher in parsed.vouchers if voucher.order})
+    if orders:
+        sample = orders[:: max(1, len(orders) // 200)]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT order_ref, shop_id FROM ledger_voucher WHERE company_id = %s AND shop_id = ANY(%s) AND order_ref = ANY(%s) LIMIT 1",
+                [shop.company_id, list(others), sample],
+            )
+            row = cursor.fetchone()
+        if row is not None:
+            return f"Order {row[0]} is known of {others[row[1]]}. Is this document really of {shop.name}?"
+    codes = {line.listing for voucher in parsed.vouchers for line in voucher.lines if line.listing}
+    if codes and Listing.objects.filter(company=shop.company_id, shop=shop).exists():
+        own = Listing.objects.filter(company=shop.company_id, shop=shop, code__in=codes).count()
+        if own == 0:
+            for other_id, name in others.items():
+                known = Listing.objects.filter(company=shop.company_id, shop=other_id, code__in=codes).count()
+                if known * 2 >= len(codes):
+                    return f"{known} of its {len(codes)} article codes are known of {name}, none of {shop.name}. Is it really of {shop.name}?"
+    return ""
+
+
+def _take(intake: LedgerIntake, parsed: ParsedDocument) -> None:
+    document = intake.document
+    shop = document.shop
+    company = Company.objects.get(pk=document.company_id)
+    kind = get_adapter(shop.channel).kinds[intake.result["kind"]]
+    outcome = take_parsed(shop=shop, company=company, documents=[(document, kind, parsed)], intake=intake)
+    log.info("Document %s taken: %s", document.pk, outcome.counts.as_dict())
+
+
+@dataclass
+class Outcome:
+    """What taking some documents did. `statements` are rows touched."""
+
+    counts: Counts = field(default_factory=Counts)
+    statements: list[int] = field(default_factory=list)
+
+
+def take_parsed(
+    *,
+    shop: Shop,
+    company: Company,
+    documents: Sequence[tuple[Document, DocumentKind, ParsedDocument]],
+    intake: LedgerIntake | None = None,
+) -> Outcome:
+    """Book parsed documents of one shop in one transaction: statements, payouts, vouchers, remainders, rollups.
+
+    With `intake` its row is marked as taken in the same transaction.
+    """
+    outcome = Outcome()
+    _learn_listings(shop, [record for _document, _kind, parsed in documents for record in parsed.listings])
+    with transaction.atomic():
+        batches: list[Batch] = []
+        touched: dict[str, int] = {}
+        for document, kind, parsed in documents:
+            rows = _save_statements(shop, company, document, parsed)
+            touched.update(rows)
+            batches.append(
+                Batch(
+                    document=document,
+                    kind=kind,
+                    vouchers=parsed.vouchers,
+                    statement_ids=rows,
+                    complete=[
+                        (family, rows[statement.outside_id])
+                        for statement in parsed.statements
+                        if statement.complete
+                        for family in sorted({voucher.family for voucher in parsed.vouchers})
+                    ],
+                )
+            )
+            _save_payouts(shop, company, document, parsed.payouts)
+        outcome.counts = take_batches(shop=shop, company=company, batches=batches)
+        outcome.statements = sorted(touched.values())
+        last_document = documents[-1][0]
+        _link_payouts(shop)
+        _check_statements(shop, company, last_document, documents[-1][1], outcome)
+        currencies = {voucher.currency for _d, _k, parsed in documents for voucher in parsed.vouchers} - set(shop.currencies)
+        if currencies:
+            shop.currencies = sorted({*shop.currencies, *currencies})
+            shop.save(update_fields=["currencies"])
+        if intake is not None:
+            notes = [note for _d, _k, parsed in documents for note in parsed.notes]
+            intake.progress_done = intake.progress_total
+            _finish(
+                intake,
+                State.TAKEN,
+                result={
+                    "kind": documents[0][1].code,
+                    **outcome.counts.as_dict(),
+                    "statements": [statement.outside_id for _d, _k, parsed in documents for statement in parsed.statements][:200],
+                    "payouts": sum(len(parsed.payouts) for _d, _k, parsed in documents),
+                    "notes": notes[:200],
+                },
+            )
+    return outcome
+
+
+def _learn_listings(shop: Shop, records: Sequence[Any]) -> None:
+    for record in records:
+        Listing.objects.update_or_create(
+            company_id=shop.company_id,
+            shop=shop,
+            code=shorten(record.code, 200),
+            defaults={
+                key: value[:length]
+                for key, value, length in (
+                    ("title", record.title, 500),
+                    ("seller_sku", record.seller_sku, 100),
+                    ("outside_id", record.outside_id, 100),
+                )
+                if value
+            },
+        )
+
+
+def _moment(value: datetime | date | None, company: Company, *, end: bool = False) -> datetime | None:
+    """A point in time for a statement's limits: a plain day starts (or ends) at midnight of the company's zone."""
+    if value is None or isinstance(value, datetime):
+        return value.astimezone(UTC) if isinstance(value, datetime) else None
+    return datetime.combine(value + timedelta(days=1) if end else value, time.min, tzinfo=company.zone).astimezone(UTC)
+
+
+def _save_statements(shop: Shop, company: Company, document: Document, parsed: ParsedDocument) -> dict[str, int]:
+    """Make or update the statements a document tells of or points at; what it does not say stays. Returns id per outside id."""
+    records: dict[str, StatementRecord] = {record.outside_id: record for record in parsed.statements}
+    for voucher in parsed.vouchers:
+        if voucher.statement and voucher.statement not in records:
+            records[voucher.statement] = StatementRecord(outside_id=voucher.statement, currency=voucher.currency)
+    ids: dict[str, int] = {}
+    for outside_id, record in sorted(records.items()):
+        known = {
+            "currency": record.currency,
+            "period_start": _moment(record.period_start, company),
+            "period_end": _moment(record.period_end, company, end=True),
+            "closed_at": _moment(record.closed_at, company),
+            "total": record.total,
+            "deposit": record.deposit,
+            "reserve": record.reserve,
+            "voucher_count": record.line_count,
+            "complete": record.complete or None,
+            "payout_ref": record.payout or None,
+        }
+        told = {name: value for name, value in known.items() if value is not None}
+        row, created = Statement.objects.get_or_create(
+            company_id=shop.company_id, shop=shop, outside_id=shorten(outside_id, 100), defaults={**told, "document": document}
+        )
+        if not created:
+            changed = [name for name, value in told.items() if getattr(row, name) != value]
+            if changed:
+                for name in changed:
+                    setattr(row, name, told[name])
+                row.save(update_fields=changed)
+        ids[outside_id] = row.pk
+    return ids
+
+
+def _save_payouts(shop: Shop, company: Company, document: Document, records: Sequence[PayoutRecord]) -> None:
+    for record in records:
+        paid_on = None
+        if record.paid_at is not None:
+            paid_on = record.paid_at.astimezone(company.zone).date() if isinstance(record.paid_at, datetime) else record.paid_at
+        Payout.objects.update_or_create(
+            company_id=shop.company_id,
+            shop=shop,
+            outside_id=shorten(record.outside_id, 100),
+            defaults={
+                "currency": record.currency,
+                "amount": record.amount,
+                "status": record.status,
+                **({"paid_on": paid_on} if paid_on else {}),
+                **({"trace": record.trace[:100]} if record.trace else {}),
+            },
+            create_defaults={
+                "currency": record.currency,
+                "amount": record.amount,
+                "status": record.status,
+                "paid_on": paid_on,
+                "trace": record.trace[:100],
+                "document": document,
+            },
+        )
+
+
+def _link_payouts(shop: Shop) -> None:
+    """Join statements to payouts by the reference the channel gives, whichever of the two came first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE ledger_statement statement SET payout_id = payout.id
+            FROM ledger_payout payout
+            WHERE statement.company_id = %s AND statement.shop_id = %s AND payout.company_id = statement.company_id
+                AND payout.shop_id = statement.shop_id AND payout.outside_id = statement.payout_ref
+                AND statement.payout_ref <> '' AND statement.payout_id IS DISTINCT FROM payout.id
+            """,
+            [shop.company_id, shop.pk],
+        )
+
+
+def _check_statements(shop: Shop, company: Company, document: Document, kind: DocumentKind, outcome: Outcome) -> None:
+    """Complete statements must add up: a remainder becomes a visible line, one that vanished is taken back.
+
+    Money outside the total (context "reserve") and the remainder itself do not count.
+    """
+    if not outcome.statements:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE ledger_statement statement SET complete = true
+            WHERE company_id = %(company)s AND id = ANY(%(ids)s) AND NOT complete AND voucher_count IS NOT NULL AND voucher_count <= (
+                SELECT count(*) FROM ledger_voucher voucher
+                WHERE voucher.company_id = %(company)s AND voucher.shop_id = %(shop)s AND voucher.statement_id = statement.id
+                    AND voucher.current AND voucher.state = 'settled' AND voucher.family = 'statement'
+            )
+            """,
+            {"company": company.pk, "shop": shop.pk, "ids": outcome.statements},
+        )
+        cursor.execute(STATEMENT_SUMS, {"company": company.pk, "ids": outcome.statements})
+        rows = cursor.fetchall()
+    records = []
+    for _statement_id, outside_id, currency, closed_at, total, complete, lines, remainder, posted_on in rows:
+        if not complete or total is None:
+            continue
+        difference = total - lines
+        if difference == remainder:
+            continue
+        day = closed_at or posted_on or timezone.now()
+        records.append(
+            VoucherRecord(
+                family="remainder",
+                outside_id=f"{outside_id}/remainder",
+                currency=currency,
+                marketplace="",
+                posted_at=day,
+                event_at=day,
+                event_source=EventSource.SERVICE,
+                statement=outside_id,
+                part=outside_id,
+                lines=[LineRecord("statement", "difference", "remainder", difference)] if difference else [],
+            )
+        )
+    if records:
+        ids = {row[1]: row[0] for row in rows}
+        outcome.counts.add(
+            take_batches(
+                shop=shop, company=company, batches=[Batch(document=document, kind=kind, vouchers=records, statement_ids=ids)]
+            )
+        )
+
+
+#: Per statement: what its lines add up to, without money outside the total and without the remainder, and the remainder.
+STATEMENT_SUMS = """
+    SELECT statement.id, statement.outside_id, statement.currency, statement.closed_at, statement.total, statement.complete,
+        coalesce(sum(day.amount) FILTER (WHERE type.context NOT IN ('reserve') AND NOT (type.path = 'statement' AND type.context = 'remainder')), 0),
+        coalesce(sum(day.amount) FILTER (WHERE type.path = 'statement' AND type.context = 'remainder'), 0),
+        max(day.posted_on)
+    FROM ledger_statement statement
+    LEFT JOIN ledger_pnlday day ON day.company_id = statement.company_id AND day.statement_id = statement.id AND day.state = 'settled'
+    LEFT JOIN ledger_feetype type ON type.id = day.fee_type_id
+    WHERE statement.company_id = %(company)s AND statement.id = ANY(%(ids)s)
+    GROUP BY statement.id
+"""
+
+
+def withdrawal_preview(*, document: Document) -> WithdrawalPreview:
+    """What withdrawing this document would take out of the books."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT date_trunc('month', line.event_on)::date, line.currency, sum(line.amount), count(*), count(DISTINCT voucher.id)
+            FROM ledger_voucher voucher
+            JOIN ledger_feeline line ON line.company_id = voucher.company_id AND line.voucher_id = voucher.id
+            WHERE voucher.company_id = %s AND voucher.document_id = %s AND voucher.active
+            GROUP BY 1, 2 ORDER BY 1, 2
+            """,
+            [document.company_id, document.pk],
+        )
+        rows = cursor.fetchall()
+        cursor.execute(
+            "SELECT count(*) FROM ledger_voucher WHERE company_id = %s AND document_id = %s AND active", [document.company_id, document.pk]
+        )
+        vouchers = cursor.fetchone()[0]
+    amounts: dict[str, Decimal] = {}
+    for _month, currency, amount, _lines, _vouchers in rows:
+        amounts[currency] = amounts.get(currency, Decimal(0)) + amount
+    return WithdrawalPreview(
+        lines=sum(row[3] for row in rows),
+        vouchers=vouchers,
+        amounts=amounts,
+        months=[(row[0], row[1], row[2], row[3]) for row in rows],
+        refused=_why_not_withdraw(document),
+    )
+
+
+def _why_not_withdraw(document: Document) -> str:
+    intake = LedgerIntake.objects.filter(company=document.company_id, document=document).first()
+    if intake is None or intake.state != State.TAKEN:
+        return "This document has not been taken; there is nothing to withdraw."
+    return ""
+
+
+def withdraw(*, document: Document, reason: str, user: Any) -> Withdrawal:
+    """Take an import back: reverse its vouchers, let other sources of the same money count again. It can be undone.
+
+    Raises:
+        WithdrawalRefused: no reason, or the document was not taken.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise WithdrawalRefused("Say why this import is withdrawn.")
+    shop = document.shop
+    company = Company.objects.get(pk=document.company_id)
+    with transaction.atomic():
+        intake = LedgerIntake.objects.select_for_update().get(company=document.company_id, document=document)
+        refused = _why_not_withdraw(document)
+        if refused:
+            raise WithdrawalRefused(refused)
+        _counts, earlier = withdraw_vouchers(shop=shop, company=company, document=document)
+        row = Withdrawal.objects.create(company=company, document=document, reason=reason, withdrawn_by=user)
+        intake.state, intake.finished_at = State.WITHDRAWN, timezone.now()
+        intake.save()
+        again = list(
+            LedgerIntake.objects.filter(company=company, document__in=earlier, state=State.TAKEN).order_by("document_id").values_list("pk", flat=True)
+        )
+        LedgerIntake.objects.filter(company=company, pk__in=again).update(state=State.WAITING, attempts=0)
+    for intake_id in again:
+        take_document(intake_id=intake_id)
+    return row
+
+
+def undo_withdrawal(*, withdrawal: Withdrawal, user: Any) -> LedgerIntake:
+    """Take a withdrawn document again, as it was.
+
+    Raises:
+        WithdrawalRefused: it was undone before.
+    """
+    with transaction.atomic():
+        row = Withdrawal.objects.select_for_update().get(company=withdrawal.company_id, pk=withdrawal.pk)
+        if row.undone_at is not None:
+            raise WithdrawalRefused("This withdrawal was undone already.")
+        row.undone_at, row.undone_by = timezone.now(), user
+        row.save()
+        intake = LedgerIntake.objects.select_for_update().get(company=row.company_id, document=row.document_id)
+        intake.state, intake.attempts = State.WAITING, 0
+        intake.save()
+    return take_document(intake_id=intake.pk)
+
+
+def retake_documents(*, company: Company) -> Counts:
+    """Read every taken document of a company again with today's parsers; vouchers that say the same stay as they are."""
+    total = Counts()
+    for intake in LedgerIntake.objects.filter(company=company, state=State.TAKEN).order_by("pk"):
+        LedgerIntake.objects.filter(company=company, pk=intake.pk).update(state=State.WAITING, attempts=0)
+        done = take_document(intake_id=intake.pk)
+        for name in Counts.__slots__:
+            setattr(total, name, getattr(total, name) + int(done.result.get(name, 0)))
+    return total

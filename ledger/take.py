@@ -1,0 +1,615 @@
+"""Takes vouchers into the ledger: versions, replacement of weaker sources, fee lines by COPY, rollups, in one transaction.
+
+The numbered way of a batch:
+1. fee types, listings and statements are made sure of, each in a transaction of its own (they are small and shared);
+2. the shop's row is locked, so that one shop is taken by one process at a time;
+3. vouchers known with the same digest are left alone, changed ones get their next version, new ones their first;
+4. versions, reversals and lines go in by COPY and set-based SQL;
+5. of all sources of the same order event only the best stays active (`resolve`), the others are counter-booked;
+6. the rollups follow in the same transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import count
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+
+from channels.adapter import DocumentKind, Role
+from channels.models import Document, Shop
+from channels.records import EventKind, State, VoucherRecord
+from ledger.fee_types import ensure_fee_types
+from ledger.rollup import roll_vouchers
+from nova.models import Company
+
+_FOUR_PLACES = Decimal("0.0001")
+_RANK = {State.ESTIMATED.value: 0, State.PRELIMINARY.value: 1, State.SETTLED.value: 2}
+#: Modulus of the linear money hash: a Mersenne prime, so that sums of hashes are hashes of sums.
+_PRIME = (1 << 127) - 1
+_COPY_TABLE = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\x00": None})
+
+_VOUCHER_COLUMNS = (
+    "id, company_id, shop_id, document_id, statement_id, family, outside_id, version, reversal, state, authority, detail, "
+    "order_ref, event, part, currency, event_on, event_source, posted_on, posted_at, row, digest, money_digest, amount, "
+    "current, active, withdrawn, taken_at"
+)
+_LINE_COLUMNS = (
+    "company_id, voucher_id, seq, shop_id, fee_type_id, listing_id, statement_id, currency, amount, quantity, event_on, "
+    "posted_on, state, provisional, row"
+)
+
+
+class Known(NamedTuple):
+    """A current voucher as the database has it; what `resolve` decides about."""
+
+    id: int
+    family: str
+    outside_id: str
+    version: int
+    order_ref: str
+    event: str
+    part: str
+    state: str
+    authority: int
+    detail: bool
+    digest: bytes
+    money: int
+    active: bool
+
+
+_KNOWN_COLUMNS = "id, family, outside_id, version, order_ref, event, part, state, authority, detail, digest, money_digest, active"
+
+
+def _known(row: Sequence[Any]) -> Known:
+    return Known(*row[:10], bytes(row[10]), int.from_bytes(bytes(row[11]), "big"), row[12])
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a batch did."""
+
+    new: int = 0
+    unchanged: int = 0
+    replaced: int = 0
+    closed: int = 0
+    superseded: int = 0
+    restored: int = 0
+    lines: int = 0
+
+    def add(self, other: Counts) -> None:
+        """Add another batch's counts."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def as_dict(self) -> dict[str, int]:
+        """Plain numbers, for JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(slots=True)
+class Batch:
+    """Vouchers of one document, ready to be taken. `statement_ids` maps outside ids to rows.
+
+    `complete` names (family, statement row) pairs of which this document holds every line: current vouchers of the pair
+    that are not in the document are closed.
+    """
+
+    document: Document
+    kind: DocumentKind
+    vouchers: Sequence[VoucherRecord]
+    statement_ids: dict[str, int]
+    complete: list[tuple[str, int]] = field(default_factory=list)
+
+
+def escape(text: str) -> str:
+    """Text for COPY's text format; NUL characters, which PostgreSQL cannot keep, are dropped."""
+    return text.translate(_COPY_TABLE)
+
+
+def shorten(text: str, length: int) -> str:
+    """`text` within `length` characters; a longer one ends in a hash, so that different texts stay different."""
+    text = text.replace("\x00", "")
+    if len(text) <= length:
+        return text
+    return f"{text[: length - 17]}~{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
+
+
+def take_batches(*, shop: Shop, company: Company, batches: Sequence[Batch]) -> Counts:
+    """Take the vouchers of some documents of one shop in one transaction (the caller's, if there is one).
+
+    Locks the shop's row. Amounts are kept to four decimals; days are cut in the company's time zone.
+
+    Raises:
+        ValueError: two vouchers of one document have the same family and outside id.
+    """
+    writer = _Writer(shop=shop, company=company)
+    writer.prepare(batches)
+    with transaction.atomic():
+        lock_shop(shop)
+        return writer.write(batches)
+
+
+def lock_shop(shop: Shop) -> None:
+    """Wait until no other transaction takes documents of this shop; the lock ends with the transaction."""
+    Shop.objects.select_for_update(no_key=True).filter(company=shop.company_id).values_list("pk").get(pk=shop.pk)
+
+
+class _Writer:
+    def __init__(self, *, shop: Shop, company: Company) -> None:
+        self.shop = shop
+        self.company = company
+        self.zone = company.zone
+        self.types: dict[str, dict[tuple[str, str, str], int]] = {}
+        self.listings: dict[str, int] = {}
+        self.counts = Counts()
+        self._factors: dict[tuple[int, str, date, date], int] = {}
+        self._has_details = False
+
+    # Step 1: shared small rows ------------------------------------------------------------------------------------
+
+    def prepare(self, batches: Sequence[Batch]) -> None:
+        """Make sure of fee types and listings, each in a transaction of its own, before the shop is locked."""
+        keys: set[tuple[str, str, str, str]] = set()
+        listings: set[str] = set()
+        for batch in batches:
+            for voucher in batch.vouchers:
+                market = voucher.marketplace
+                for line in voucher.lines:
+                    keys.add((market, line[0], line[1], line[2]))
+                    if line[4]:
+                        listings.add(line[4])
+        found = ensure_fee_types(channel=self.shop.channel, shop=self.shop, keys=keys)
+        for (market, path, name, context), type_id in found.items():
+            self.types.setdefault(market, {})[path, name, context] = type_id
+        self.listings = ensure_listings(shop=self.shop, codes=listings)
+
+    # Steps 3 to 6 -------------------------------------------------------------------------------------------------
+
+    def write(self, batches: Sequence[Batch]) -> Counts:
+        if any(batch.vouchers for batch in batches) and not self.company.has_lines:
+            Company.objects.filter(pk=self.company.pk, has_lines=False).update(has_lines=True)
+            self.company.has_lines = True
+        self._has_details = any(kind.role == Role.DETAIL for kind in _kinds(self.shop).values())
+        prepared: list[_Prepared] = []
+        seen: dict[tuple[str, str], int] = {}
+        for batch in batches:
+            in_document: set[tuple[str, str]] = set()
+            for record in batch.vouchers:
+                voucher = self._prepare_voucher(batch, record)
+                key = (voucher.family, voucher.outside_id)
+                if key in in_document:
+                    raise ValueError(f"{record.family} {record.outside_id} stands twice in {batch.document}.")
+                in_document.add(key)
+                if key in seen:  # a later document of the same batch says it again: the later one counts
+                    prepared[seen[key]] = voucher
+                else:
+                    seen[key] = len(prepared)
+                    prepared.append(voucher)
+        latest = self._latest_versions(prepared)
+        fresh: list[_Prepared] = []
+        outdated: list[Known] = []
+        for voucher in prepared:
+            known = latest.get((voucher.family, voucher.outside_id))
+            if known is None:
+                self.counts.new += 1
+            elif known[1] and bytes(known[0].digest) == voucher.digest:
+                self.counts.unchanged += 1
+                continue
+            else:
+                voucher.version = known[0].version + 1
+                if known[1]:
+                    outdated.append(known[0])
+                    self.counts.replaced += 1
+                else:
+                    self.counts.new += 1
+            fresh.append(voucher)
+        touched: set[tuple[str, str]] = {(voucher.order_ref, voucher.event) for voucher in fresh if voucher.event != "other"}
+        for batch in batches:
+            keep = {(record.family, shorten(record.outside_id, 300)) for record in batch.vouchers}
+            for family, statement_id in batch.complete:
+                gone = [row for row in self._current_of_statement(family, statement_id) if (row.family, row.outside_id) not in keep]
+                outdated.extend(gone)
+                self.counts.closed += len(gone)
+        touched |= {(row.order_ref, row.event) for row in outdated if row.event != "other"}
+        self._close(outdated)
+        self._insert(fresh)
+        self._resolve_orders(touched)
+        if any(voucher.event == "other" for voucher in fresh) or any(batch.complete for batch in batches) or outdated:
+            self._resolve_periods()
+        return self.counts
+
+    def _prepare_voucher(self, batch: Batch, record: VoucherRecord) -> _Prepared:
+        kind = batch.kind
+        event_on = self._day(record.event_at)
+        posted_on = self._day(record.posted_at)
+        statement_id = batch.statement_ids[record.statement] if record.statement else None
+        state = kind.state.value
+        authority = kind.authority if record.authority is None else record.authority
+        event = record.event.value if record.order else EventKind.OTHER.value
+        types = self.types.get(record.marketplace, {})
+        listings = self.listings
+        currency = record.currency
+        head = f"{shorten(record.order, 100)}|{event}|{record.part}|{currency}|{event_on}|{posted_on}|{statement_id}|{state}|{authority}"
+        fragments = []
+        total = Decimal(0)
+        money = 0
+        factors = self._factors
+        details = self._has_details and state == "settled" and event != "other"
+        for path, name, context, amount, listing, quantity, row in record.lines:
+            exact = amount.quantize(_FOUR_PLACES)
+            if exact != amount:
+                raise ValueError(f"{record.family} {record.outside_id}: {amount} has more than four decimals.")
+            total += exact
+            type_id = types[path, name, context]
+            if details:
+                key = (type_id, currency, event_on, posted_on)
+                factor = factors.get(key)
+                if factor is None:
+                    factor = factors[key] = int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=15).digest(), "big")
+                money += int(exact.scaleb(4)) * factor
+            fragments.append(
+                (
+                    f"{type_id}\t{listings[listing] if listing else chr(92) + 'N'}",
+                    f"{exact}\t{chr(92) + 'N' if quantity is None else quantity}",
+                    row,
+                )
+            )
+        body = "\n".join(sorted([f"{first}\t{second}" for first, second, _row in fragments]))
+        return _Prepared(
+            document_id=batch.document.pk,
+            statement_id=statement_id,
+            family=record.family,
+            outside_id=shorten(record.outside_id, 300),
+            version=1,
+            state=state,
+            authority=authority,
+            detail=kind.role == Role.DETAIL,
+            order_ref=shorten(record.order, 100),
+            event=event,
+            part=shorten(record.part, 100),
+            currency=currency,
+            event_on=event_on,
+            event_source=record.event_source.value,
+            posted_on=posted_on,
+            posted_at=record.posted_at if isinstance(record.posted_at, datetime) else None,
+            row=record.row,
+            digest=hashlib.blake2b(f"{head}\n{body}".encode(), digest_size=16).digest(),
+            money=money % _PRIME,
+            amount=total,
+            provisional="t" if record.event_source.provisional else "f",
+            lines=fragments,
+        )
+
+    def _day(self, moment: datetime | date) -> date:
+        return moment.astimezone(self.zone).date() if isinstance(moment, datetime) else moment
+
+    def _latest_versions(self, prepared: Sequence[_Prepared]) -> dict[tuple[str, str], tuple[Known, bool]]:
+        """The latest version per (family, outside id) and whether it is current."""
+        if not prepared:
+            return {}
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                SELECT DISTINCT ON (family, outside_id) {_KNOWN_COLUMNS}, current
+                FROM ledger_voucher
+                WHERE company_id = %s AND shop_id = %s AND family = ANY(%s) AND outside_id = ANY(%s) AND NOT reversal
+                ORDER BY family, outside_id, version DESC
+                """,
+                [
+                    self.company.pk,
+                    self.shop.pk,
+                    sorted({voucher.family for voucher in prepared}),
+                    [voucher.outside_id for voucher in prepared],
+                ],
+            )
+            return {(row[1], row[2]): (_known(row[:13]), row[13]) for row in cursor.fetchall()}
+
+    def _current_of_statement(self, family: str, statement_id: int) -> list[Known]:
+        return self._select("family = %s AND statement_id = %s", [family, statement_id])
+
+    def _select(self, where: str, values: Sequence[Any]) -> list[Known]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {_KNOWN_COLUMNS} FROM ledger_voucher WHERE company_id = %s AND shop_id = %s AND current AND {where}",
+                [self.company.pk, self.shop.pk, *values],
+            )
+            return [_known(row) for row in cursor.fetchall()]
+
+    def _close(self, rows: Sequence[Known]) -> None:
+        """These versions are no longer current: their lines, where they count, are reversed."""
+        if not rows:
+            return
+        self._reverse([row.id for row in rows if row.active])
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE ledger_voucher SET current = false WHERE company_id = %s AND id = ANY(%s)",
+                [self.company.pk, [row.id for row in rows]],
+            )
+
+    def _insert(self, vouchers: Sequence[_Prepared]) -> None:
+        if not vouchers:
+            return
+        company, shop = self.company.pk, self.shop.pk
+        with connection.cursor() as cursor:
+            ids = reserve_voucher_ids(cursor, len(vouchers))
+            # The clock is the database's: taken_at is the same for the whole transaction.
+            cursor.execute("SELECT now()::text")
+            now = cursor.fetchone()[0]
+            with cursor.copy(f"COPY ledger_voucher ({_VOUCHER_COLUMNS}) FROM STDIN") as copy:
+                for voucher_id, voucher in zip(ids, vouchers, strict=True):
+                    voucher.id = voucher_id
+                    copy.write(voucher.copy_row(company, shop, now))
+            with cursor.copy(f"COPY ledger_feeline ({_LINE_COLUMNS}) FROM STDIN") as copy:
+                chunk: list[str] = []
+                for voucher in vouchers:
+                    voucher.copy_lines(company, shop, chunk)
+                    if len(chunk) >= 4000:
+                        copy.write("".join(chunk))
+                        chunk.clear()
+                copy.write("".join(chunk))
+        self.counts.lines += sum(len(voucher.lines) for voucher in vouchers)
+        roll_vouchers(company=self.company, voucher_ids=ids)
+
+    # Which source counts ------------------------------------------------------------------------------------------
+
+    def _resolve_orders(self, touched: set[tuple[str, str]]) -> None:
+        """Of all current vouchers of the touched order events only the best stay active."""
+        if not touched:
+            return
+        rows = self._select("order_ref = ANY(%s) AND event <> 'other'", [sorted({order for order, _ in touched})])
+        groups: dict[tuple[str, str], list[Known]] = defaultdict(list)
+        for row in rows:
+            if (row.order_ref, row.event) in touched:
+                groups[row.order_ref, row.event].append(row)
+        reverse: list[int] = []
+        restore: list[int] = []
+        for group in groups.values():
+            if len(group) == 1 and group[0].active:
+                continue
+            best = resolve(group)
+            reverse += [row.id for row in group if row.active and row.id not in best]
+            restore += [row.id for row in group if not row.active and row.id in best]
+        self._reverse(reverse)
+        self._restore(restore)
+        self.counts.superseded += len(reverse)
+
+    def _resolve_periods(self) -> None:
+        """Provisional money without an order gives way to a statement that covers its moment in the same currency."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT voucher.id, voucher.active, EXISTS (
+                    SELECT 1 FROM ledger_statement statement
+                    WHERE statement.company_id = voucher.company_id AND statement.shop_id = voucher.shop_id
+                        AND statement.complete AND statement.currency = voucher.currency
+                        AND coalesce(voucher.posted_at, voucher.posted_on::timestamptz)
+                            BETWEEN statement.period_start AND statement.period_end
+                        AND EXISTS (
+                            SELECT 1 FROM ledger_pnlday day
+                            WHERE day.company_id = statement.company_id AND day.statement_id = statement.id AND day.state = 'settled'
+                            HAVING sum(day.lines) > 0
+                        )
+                ) AS covered
+                FROM ledger_voucher voucher
+                WHERE voucher.company_id = %s AND voucher.shop_id = %s AND voucher.current AND voucher.event = 'other'
+                    AND voucher.state <> 'settled'
+                """,
+                [self.company.pk, self.shop.pk],
+            )
+            rows = cursor.fetchall()
+        reverse = [voucher_id for voucher_id, active, covered in rows if active and covered]
+        self._reverse(reverse)
+        self._restore([voucher_id for voucher_id, active, covered in rows if not active and not covered])
+        self.counts.superseded += len(reverse)
+
+    def _reverse(self, voucher_ids: Sequence[int]) -> None:
+        """Counter-book versions: a reversal voucher each, with the negated lines."""
+        if not voucher_ids:
+            return
+        with connection.cursor() as cursor:
+            new_ids = reserve_voucher_ids(cursor, len(voucher_ids))
+            cursor.execute(_REVERSE, {"company": self.company.pk, "old": list(voucher_ids), "new": new_ids})
+            cursor.execute(_copy_lines("-line.amount", "-line.quantity"), {"company": self.company.pk, "old": list(voucher_ids), "new": new_ids})
+            cursor.execute(
+                "UPDATE ledger_voucher SET active = false WHERE company_id = %s AND id = ANY(%s)", [self.company.pk, list(voucher_ids)]
+            )
+        roll_vouchers(company=self.company, voucher_ids=new_ids, reversal=True)
+
+    def _restore(self, voucher_ids: Sequence[int]) -> None:
+        """Let reversed versions count again: each is taken once more as the next version, with the same lines."""
+        if not voucher_ids:
+            return
+        with connection.cursor() as cursor:
+            new_ids = reserve_voucher_ids(cursor, len(voucher_ids))
+            parameters = {"company": self.company.pk, "old": list(voucher_ids), "new": new_ids}
+            cursor.execute("UPDATE ledger_voucher SET current = false WHERE company_id = %(company)s AND id = ANY(%(old)s)", parameters)
+            cursor.execute(_RESTORE, parameters)
+            cursor.execute(_copy_lines("line.amount", "line.quantity"), parameters)
+        self.counts.restored += len(voucher_ids)
+        roll_vouchers(company=self.company, voucher_ids=new_ids)
+
+
+def resolve(group: Iterable[Known]) -> set[int]:
+    """Which vouchers of one order event count: ids of the best sources.
+
+    The surest state wins (settled over preliminary over estimated). Inside it, per `part` (statement, shipment), the
+    source of highest authority wins; a detail source takes its place when it says exactly the same money per fee type
+    and date, because then it only says it in finer grain.
+    """
+    rows = list(group)
+    top = max(_RANK[row.state] for row in rows)
+    parts: dict[str, list[Known]] = defaultdict(list)
+    for row in rows:
+        if _RANK[row.state] == top:
+            parts[row.part].append(row)
+    best: set[int] = set()
+    for part in parts.values():
+        books = [row for row in part if not row.detail]
+        details = [row for row in part if row.detail]
+        highest = max((row.authority for row in books), default=-1)
+        books = [row for row in books if row.authority == highest]
+        same = sum(row.money for row in details) % _PRIME == sum(row.money for row in books) % _PRIME
+        winners = details if details and (not books or same or max(row.authority for row in details) > highest) else books
+        best.update(row.id for row in winners)
+    return best
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """A voucher ready for COPY."""
+
+    document_id: int
+    statement_id: int | None
+    family: str
+    outside_id: str
+    version: int
+    state: str
+    authority: int
+    detail: bool
+    order_ref: str
+    event: str
+    part: str
+    currency: str
+    event_on: date
+    event_source: str
+    posted_on: date
+    posted_at: datetime | None
+    row: int | None
+    digest: bytes
+    money: int
+    amount: Decimal
+    provisional: str
+    lines: list[tuple[str, str, int | None]]
+    id: int = 0
+
+    def copy_row(self, company: int, shop: int, now: str) -> str:
+        statement = "\\N" if self.statement_id is None else self.statement_id
+        posted_at = "\\N" if self.posted_at is None else self.posted_at.isoformat()
+        row = "\\N" if self.row is None else self.row
+        return (
+            f"{self.id}\t{company}\t{shop}\t{self.document_id}\t{statement}\t{escape(self.family)}\t{escape(self.outside_id)}\t"
+            f"{self.version}\tf\t{self.state}\t{self.authority}\t{'t' if self.detail else 'f'}\t{escape(self.order_ref)}\t{self.event}\t"
+            f"{escape(self.part)}\t{self.currency}\t{self.event_on}\t{self.event_source}\t{self.posted_on}\t{posted_at}\t{row}\t"
+            f"\\\\x{self.digest.hex()}\t\\\\x{self.money:032x}\t{self.amount}\tt\tt\tf\t{now}\n"
+        )
+
+    def copy_lines(self, company: int, shop: int, into: list[str]) -> None:
+        statement = "\\N" if self.statement_id is None else self.statement_id
+        head = f"{company}\t{self.id}\t"
+        middle = f"\t{shop}\t"
+        currency = f"\t{statement}\t{self.currency}\t"
+        tail = f"\t{self.event_on}\t{self.posted_on}\t{self.state}\t{self.provisional}\t"
+        for seq, (first, second, row) in zip(count(1), self.lines, strict=False):
+            into.append(f"{head}{seq}{middle}{first}{currency}{second}{tail}{chr(92) + 'N' if row is None else row}\n")
+
+
+def reserve_voucher_ids(cursor: Any, number: int) -> list[int]:
+    """Fresh ids for vouchers, in rising order."""
+    cursor.execute("SELECT nextval('ledger_voucher_id_seq') FROM generate_series(1, %s)", [number])
+    return [row[0] for row in cursor.fetchall()]
+
+
+_REVERSE = """
+    INSERT INTO ledger_voucher (id, company_id, shop_id, document_id, statement_id, family, outside_id, version, reversal, state,
+        authority, detail, order_ref, event, part, currency, event_on, event_source, posted_on, posted_at, row, digest, money_digest,
+        amount, current, active, withdrawn, taken_at)
+    SELECT pair.new, company_id, shop_id, document_id, statement_id, family, outside_id, version, true, state,
+        authority, detail, order_ref, event, part, currency, event_on, event_source, posted_on, posted_at, row, digest, money_digest,
+        -amount, false, false, withdrawn, now()
+    FROM unnest(%(old)s::bigint[], %(new)s::bigint[]) AS pair(old, new)
+    JOIN ledger_voucher voucher ON voucher.company_id = %(company)s AND voucher.id = pair.old
+"""
+_RESTORE = """
+    INSERT INTO ledger_voucher (id, company_id, shop_id, document_id, statement_id, family, outside_id, version, reversal, state,
+        authority, detail, order_ref, event, part, currency, event_on, event_source, posted_on, posted_at, row, digest, money_digest,
+        amount, current, active, withdrawn, taken_at)
+    SELECT pair.new, company_id, shop_id, document_id, statement_id, family, outside_id, version + 1, false, state,
+        authority, detail, order_ref, event, part, currency, event_on, event_source, posted_on, posted_at, row, digest, money_digest,
+        amount, true, true, false, now()
+    FROM unnest(%(old)s::bigint[], %(new)s::bigint[]) AS pair(old, new)
+    JOIN ledger_voucher voucher ON voucher.company_id = %(company)s AND voucher.id = pair.old
+"""
+
+
+def _copy_lines(amount: str, quantity: str) -> str:
+    return f"""
+    INSERT INTO ledger_feeline ({_LINE_COLUMNS})
+    SELECT line.company_id, pair.new, line.seq, line.shop_id, line.fee_type_id, line.listing_id, line.statement_id, line.currency,
+        {amount}, {quantity}, line.event_on, line.posted_on, line.state, line.provisional, line.row
+    FROM unnest(%(old)s::bigint[], %(new)s::bigint[]) AS pair(old, new)
+    JOIN ledger_feeline line ON line.company_id = %(company)s AND line.voucher_id = pair.old
+    """
+
+
+def ensure_listings(*, shop: Shop, codes: Iterable[str]) -> dict[str, int]:
+    """Ids of the listings of a shop by article code; unknown ones are made. Runs in a transaction of its own."""
+    wanted = {code: shorten(code, 200) for code in codes}
+    if not wanted:
+        return {}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT code, id FROM inventory_listing WHERE company_id = %s AND shop_id = %s AND code = ANY(%s)",
+            [shop.company_id, shop.pk, sorted(set(wanted.values()))],
+        )
+        ids = dict(cursor.fetchall())
+        missing = sorted(set(wanted.values()) - ids.keys())
+        if missing:
+            cursor.execute(
+                """
+                INSERT INTO inventory_listing (company_id, shop_id, code, seller_sku, outside_id, title, first_seen_at)
+                SELECT %s, %s, code, '', '', '', now() FROM unnest(%s::text[]) AS code
+                ON CONFLICT (company_id, shop_id, code) DO NOTHING
+                """,
+                [shop.company_id, shop.pk, missing],
+            )
+            cursor.execute(
+                "SELECT code, id FROM inventory_listing WHERE company_id = %s AND shop_id = %s AND code = ANY(%s)",
+                [shop.company_id, shop.pk, missing],
+            )
+            ids.update(dict(cursor.fetchall()))
+    return {raw: ids[code] for raw, code in wanted.items()}
+
+
+def _kinds(shop: Shop) -> dict[str, DocumentKind]:
+    from channels.registry import get_adapter
+
+    return dict(get_adapter(shop.channel).kinds)
+
+
+def withdraw_vouchers(*, shop: Shop, company: Company, document: Document) -> tuple[Counts, list[int]]:
+    """Reverse every current voucher of a document and let other sources of the same money count again.
+
+    Returns the counts and the ids of earlier documents whose versions these vouchers had replaced (to be read again).
+    Runs in the caller's transaction; locks the shop's row.
+    """
+    writer = _Writer(shop=shop, company=company)
+    lock_shop(shop)
+    rows = writer._select("document_id = %s", [document.pk])
+    writer._reverse([row.id for row in rows if row.active])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ledger_voucher SET current = false, active = false, withdrawn = true WHERE company_id = %s AND id = ANY(%s)",
+            [company.pk, [row.id for row in rows]],
+        )
+        cursor.execute(
+            """
+            SELECT DISTINCT earlier.document_id
+            FROM ledger_voucher earlier
+            JOIN ledger_voucher gone ON gone.company_id = earlier.company_id AND gone.shop_id = earlier.shop_id
+                AND gone.family = earlier.family AND gone.outside_id = earlier.outside_id
+            WHERE gone.company_id = %s AND gone.id = ANY(%s) AND earlier.document_id <> gone.document_id AND NOT earlier.reversal
+            """,
+            [company.pk, [row.id for row in rows]],
+        )
+        earlier = [row[0] for row in cursor.fetchall()]
+    writer._resolve_orders({(row.order_ref, row.event) for row in rows if row.event != "other"})
+    writer._resolve_periods()
+    writer.counts.closed = len(rows)
+    return writer.counts, earlier
