@@ -17,7 +17,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import count
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
@@ -26,7 +25,7 @@ from channels.adapter import DocumentKind, Role
 from channels.models import Document, Shop
 from channels.records import EventKind, State, VoucherRecord
 from ledger.fee_types import ensure_fee_types
-from ledger.rollup import roll_vouchers
+from ledger.rollup import roll_deltas, roll_vouchers
 from nova.models import Company
 
 _FOUR_PLACES = Decimal("0.0001")
@@ -254,14 +253,8 @@ class _Writer:
                 if factor is None:
                     factor = factors[key] = int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=15).digest(), "big")
                 money += int(exact.scaleb(4)) * factor
-            fragments.append(
-                (
-                    f"{type_id}\t{listings[listing] if listing else chr(92) + 'N'}",
-                    f"{exact}\t{chr(92) + 'N' if quantity is None else quantity}",
-                    row,
-                )
-            )
-        body = "\n".join(sorted([f"{first}\t{second}" for first, second, _row in fragments]))
+            fragments.append((f"{type_id}\t{listings[listing]}" if listing else f"{type_id}\t\\N", exact, quantity, row))
+        body = "\n".join(sorted([f"{first}\t{exact}\t{quantity}" for first, exact, quantity, _row in fragments]))
         return _Prepared(
             document_id=batch.document.pk,
             statement_id=statement_id,
@@ -350,12 +343,12 @@ class _Writer:
                 chunk: list[str] = []
                 for voucher in vouchers:
                     voucher.copy_lines(company, shop, chunk)
-                    if len(chunk) >= 4000:
+                    if len(chunk) >= 2000:
                         copy.write("".join(chunk))
                         chunk.clear()
                 copy.write("".join(chunk))
         self.counts.lines += sum(len(voucher.lines) for voucher in vouchers)
-        roll_vouchers(company=self.company, voucher_ids=ids)
+        roll_deltas(company=self.company, rows=_deltas(vouchers, company, shop))
 
     # Which source counts ------------------------------------------------------------------------------------------
 
@@ -486,7 +479,7 @@ class _Prepared:
     money: int
     amount: Decimal
     provisional: str
-    lines: list[tuple[str, str, int | None]]
+    lines: list[tuple[str, Decimal, int | None, int | None]]
     id: int = 0
 
     def copy_row(self, company: int, shop: int, now: str) -> str:
@@ -506,8 +499,39 @@ class _Prepared:
         middle = f"\t{shop}\t"
         currency = f"\t{statement}\t{self.currency}\t"
         tail = f"\t{self.event_on}\t{self.posted_on}\t{self.state}\t{self.provisional}\t"
-        for seq, (first, second, row) in zip(count(1), self.lines, strict=False):
-            into.append(f"{head}{seq}{middle}{first}{currency}{second}{tail}{chr(92) + 'N' if row is None else row}\n")
+        seq = 0
+        for first, amount, quantity, row in self.lines:
+            seq += 1
+            into.append(
+                f"{head}{seq}{middle}{first}{currency}{amount}\t{chr(92) + 'N' if quantity is None else quantity}{tail}"
+                f"{chr(92) + 'N' if row is None else row}\n"
+            )
+
+
+def _deltas(vouchers: Iterable[_Prepared], company: int, shop: int) -> list[str]:
+    """The lines of vouchers summed for the rollup, as COPY text in the order of `ledger.rollup.DELTA_COLUMNS`."""
+    groups: dict[tuple[Any, ...], dict[str, list[Any]]] = {}
+    for voucher in vouchers:
+        head = (voucher.statement_id, voucher.currency, voucher.state, voucher.provisional, voucher.event_on, voucher.posted_on)
+        sums = groups.get(head)
+        if sums is None:
+            sums = groups[head] = {}
+        for first, amount, quantity, _row in voucher.lines:
+            entry = sums.get(first)
+            if entry is None:
+                sums[first] = [amount, quantity or 0, 1]
+            else:
+                entry[0] += amount
+                entry[2] += 1
+                if quantity:
+                    entry[1] += quantity
+    rows = []
+    for (statement, currency, state, provisional, event_on, posted_on), sums in groups.items():
+        tail = f"{chr(92) + 'N' if statement is None else statement}\t{currency}\t{state}\t{provisional}\t{event_on}\t{posted_on}"
+        for first, (amount, quantity, number) in sums.items():
+            type_id, listing = first.split("\t")
+            rows.append(f"{company}\t{shop}\t{listing}\t{type_id}\t{tail}\t{amount}\t{quantity}\t{number}\n")
+    return rows
 
 
 def reserve_voucher_ids(cursor: Any, number: int) -> list[int]:

@@ -160,7 +160,8 @@ class Owned(models.Model):
 
     placement = "company"
 
-    company = PlainForeignKey("nova.Company", related_name="+")
+    # Every index of a company model that is worth its cost begins with the company anyway.
+    company = PlainForeignKey("nova.Company", related_name="+", db_index=False)
 
     class Meta:
         abstract = True

@@ -24,9 +24,9 @@ class Voucher(Owned):
     (`reversal` rows carry the negated lines of the version they name).
     """
 
-    shop = CompanyForeignKey(Shop)
-    document = CompanyForeignKey(Document)
-    statement = CompanyForeignKey(Statement, null=True, blank=True)
+    shop = CompanyForeignKey(Shop, db_index=False)
+    document = CompanyForeignKey(Document, db_index=False)
+    statement = CompanyForeignKey(Statement, db_index=False, null=True, blank=True)
     family = models.CharField(max_length=30)
     outside_id = models.CharField(max_length=300)
     version = models.PositiveIntegerField(default=1)
@@ -94,12 +94,12 @@ class FeeLine(Owned):
     No enforced foreign keys here (they would halve the speed of imports); `verify_books` proves them.
     """
 
-    voucher = CompanyForeignKey(Voucher, related_name="lines")
+    voucher = CompanyForeignKey(Voucher, db_index=False, related_name="lines")
     seq = models.IntegerField(help_text="Position in the voucher.")
-    shop = CompanyForeignKey(Shop, related_name="+")
-    fee_type = PlainForeignKey(FeeType, related_name="+")
-    listing = CompanyForeignKey(Listing, null=True, blank=True, related_name="+")
-    statement = CompanyForeignKey(Statement, null=True, blank=True, related_name="lines")
+    shop = CompanyForeignKey(Shop, db_index=False, related_name="+")
+    fee_type = PlainForeignKey(FeeType, db_index=False, related_name="+")
+    listing = CompanyForeignKey(Listing, db_index=False, null=True, blank=True, related_name="+")
+    statement = CompanyForeignKey(Statement, db_index=False, null=True, blank=True, related_name="lines")
     currency = CurrencyField()
     amount = MoneyField()
     quantity = models.IntegerField(null=True, blank=True, help_text="Units sold (plus) or returned (minus), once per item.")

@@ -26,10 +26,10 @@ class Clock(models.TextChoices):
 class PnlDay(Owned):
     """Money per shop, listing, fee type, currency, state, event day, posted day and statement, as deltas."""
 
-    shop = CompanyForeignKey(Shop, related_name="+")
-    listing = CompanyForeignKey(Listing, null=True, related_name="+")
-    fee_type = PlainForeignKey(FeeType, related_name="+")
-    statement = CompanyForeignKey(Statement, null=True, related_name="+")
+    shop = CompanyForeignKey(Shop, db_index=False, related_name="+")
+    listing = CompanyForeignKey(Listing, db_index=False, null=True, related_name="+")
+    fee_type = PlainForeignKey(FeeType, db_index=False, related_name="+")
+    statement = CompanyForeignKey(Statement, db_index=False, null=True, related_name="+")
     currency = CurrencyField()
     state = models.CharField(max_length=12, choices=STATES)
     provisional = models.BooleanField()
@@ -55,8 +55,8 @@ class _Month(Owned):
     `base_amount` whose event date only stands in for one not known yet.
     """
 
-    shop = CompanyForeignKey(Shop, related_name="+")
-    fee_type = PlainForeignKey(FeeType, related_name="+")
+    shop = CompanyForeignKey(Shop, db_index=False, related_name="+")
+    fee_type = PlainForeignKey(FeeType, db_index=False, related_name="+")
     currency = CurrencyField()
     state = models.CharField(max_length=12, choices=STATES)
     clock = models.CharField(max_length=6, choices=[(Clock.EVENT.value, Clock.EVENT.label), (Clock.POSTED.value, Clock.POSTED.label)])
@@ -91,7 +91,7 @@ class PnlMonth(_Month):
 class PnlListingMonth(_Month):
     """Months per listing (only lines that have one; the rest of the shop is its month less these)."""
 
-    listing = CompanyForeignKey(Listing, related_name="+")
+    listing = CompanyForeignKey(Listing, db_index=False, related_name="+")
 
     class Meta:
         constraints = [
