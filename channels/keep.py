@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from channels.adapter import Adapter, DocumentError, Recognised, Source
 from channels.models import Document, Shop, Upload
@@ -95,54 +94,3 @@ def _explain(
         return "This is not a text file, a spreadsheet or JSON.", None
     kinds = ", ".join(kind.label for kind in adapter.kinds.values())
     return f"No known {adapter.label} document was recognised. Nova reads: {kinds}.", None
-
-
-def keep_pages(*, shop: Shop, pages: Sequence[bytes], kind: str, outside_ids: Sequence[str]) -> list[tuple[int, bool]]:
-    """Keep many API answers of one kind in one statement: (document id, created) per page, in order.
-
-    The caller knows kind and outside ids; documents of these kinds hold no buyer data. Pages known already are told by
-    their hash and not compressed again.
-    """
-    keys = [(outside_id, hashlib.sha256(page).digest()) for outside_id, page in zip(outside_ids, pages, strict=True)]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT document.id, document.outside_id, document.digest
-            FROM unnest(%s::text[], %s::bytea[]) AS page(outside_id, digest)
-            JOIN channels_document document ON document.company_id = %s AND document.shop_id = %s AND document.kind = %s
-                AND document.outside_id = page.outside_id AND document.digest = page.digest
-            """,
-            [[key[0] for key in keys], [key[1] for key in keys], shop.company_id, shop.pk, kind],
-        )
-        known = {(row[1], bytes(row[2])): row[0] for row in cursor.fetchall()}
-        fresh = {key: page for key, page in zip(keys, pages, strict=True) if key not in known}
-        created: dict[tuple[str, bytes], int] = {}
-        if fresh:
-            cursor.execute(
-                """
-                INSERT INTO channels_document (company_id, shop_id, kind, outside_id, digest, filename, size, body, kept_at)
-                SELECT %s, %s, %s, page.outside_id, page.digest, '', page.size, page.body, now()
-                FROM unnest(%s::text[], %s::bytea[], %s::bigint[], %s::bytea[]) AS page(outside_id, digest, size, body)
-                ON CONFLICT (company_id, shop_id, kind, outside_id, digest) DO NOTHING
-                RETURNING id, outside_id, digest
-                """,
-                [
-                    shop.company_id,
-                    shop.pk,
-                    kind,
-                    [key[0] for key in fresh],
-                    [key[1] for key in fresh],
-                    [len(page) for page in fresh.values()],
-                    [zlib.compress(page, COMPRESSION_LEVEL) for page in fresh.values()],
-                ],
-            )
-            created = {(row[1], bytes(row[2])): row[0] for row in cursor.fetchall()}
-    if len(created) < len(fresh):  # somebody else kept the same pages in between: now they are known
-        again = keep_pages(
-            shop=shop,
-            pages=[page for key, page in fresh.items() if key not in created],
-            kind=kind,
-            outside_ids=[key[0] for key in fresh if key not in created],
-        )
-        known |= dict(zip([key for key in fresh if key not in created], [row[0] for row in again], strict=True))
-    return [(created[key], True) if key in created else (known[key], False) for key in keys]

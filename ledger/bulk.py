@@ -1,0 +1,217 @@
+"""The bulk way in: many pages of one kind of document of one shop, read ahead by one thread, written by another.
+
+Reading (hash, known?, parse, compress) and writing (keep, take, rollup) of consecutive batches overlap, so that Python and
+the database both work; memory holds two batches, whatever the number of lines. Each batch is one transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from django.db import connection, connections, transaction
+
+from channels.adapter import DocumentError, DocumentKind, Source
+from channels.intake import IntakeState
+from channels.keep import COMPRESSION_LEVEL
+from channels.models import Document, Shop
+from channels.records import ParsedDocument
+from channels.registry import get_adapter
+from ledger.intake import take_parsed
+from ledger.take import Counts
+from nova.models import Company
+
+
+@dataclass(slots=True)
+class BulkResult:
+    """What a bulk import did. `failed` lists (outside id, reason) of pages that could not be read."""
+
+    pages: int = 0
+    known: int = 0
+    counts: Counts = field(default_factory=Counts)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Page:
+    outside_id: str
+    size: int
+    digest: bytes
+    body: bytes
+    parsed: ParsedDocument | None
+    error: str = ""
+
+
+def ingest_pages(
+    *, shop: Shop, kind: str, pages: Iterable[tuple[str, bytes]], pages_per_batch: int = 125
+) -> BulkResult:
+    """Keep and take API pages, given as (outside id, bytes). Pages taken before are told by their hash and skipped.
+
+    A page that cannot be read is kept as failed and the others go on. After an interruption the same call finishes the
+    work: what is committed is skipped, nothing is half taken.
+
+    Raises:
+        LookupError: the channel has no such document kind.
+    """
+    adapter = get_adapter(shop.channel)
+    if kind not in adapter.kinds:
+        raise LookupError(f"{adapter.label} has no document kind {kind!r}.")
+    company = Company.objects.get(pk=shop.company_id)
+    result = BulkResult()
+    for batch, known in _read_ahead(_batches(shop, adapter.kinds[kind], pages, pages_per_batch)):
+        result.pages += len(batch) + known
+        result.known += known
+        result.failed += [(page.outside_id, page.error) for page in batch if page.parsed is None]
+        if batch:
+            result.counts.add(_write(shop, company, adapter.kinds[kind], batch))
+    return result
+
+
+def _batches(
+    shop: Shop, kind: DocumentKind, pages: Iterable[tuple[str, bytes]], size: int
+) -> Iterator[tuple[list[_Page], int]]:
+    adapter = get_adapter(shop.channel)
+    source = iter(pages)
+    while chunk := list(islice(source, size)):
+        hashed = [(outside_id, body, hashlib.sha256(body).digest()) for outside_id, body in chunk]
+        taken = _taken(shop, kind.code, [(outside_id, digest) for outside_id, _body, digest in hashed])
+        batch: list[_Page] = []
+        for outside_id, body, digest in hashed:
+            if (outside_id, digest) in taken:
+                continue
+            parsed: ParsedDocument | None = None
+            error = ""
+            try:
+                parsed = adapter.parse(
+                    Source(body=body, kind=kind.code, region=shop.region, currencies=tuple(shop.currencies))
+                )
+            except DocumentError as problem:
+                error = str(problem)
+            batch.append(_Page(outside_id, len(body), digest, zlib.compress(body, COMPRESSION_LEVEL), parsed, error))
+        yield batch, len(chunk) - len(batch)
+
+
+def _taken(shop: Shop, kind: str, keys: Sequence[tuple[str, bytes]]) -> set[tuple[str, bytes]]:
+    """Pages among `keys` that are kept and taken already."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT document.outside_id, document.digest
+            FROM unnest(%s::text[], %s::bytea[]) AS page(outside_id, digest)
+            JOIN channels_document document ON document.company_id = %s AND document.shop_id = %s AND document.kind = %s
+                AND document.outside_id = page.outside_id AND document.digest = page.digest
+            JOIN ledger_ledgerintake intake ON intake.company_id = document.company_id AND intake.document_id = document.id
+                AND intake.state IN ('taken', 'withdrawn')
+            """,
+            [[key[0] for key in keys], [key[1] for key in keys], shop.company_id, shop.pk, kind],
+        )
+        return {(row[0], bytes(row[1])) for row in cursor.fetchall()}
+
+
+def _read_ahead(batches: Iterator[tuple[list[_Page], int]]) -> Iterator[tuple[list[_Page], int]]:
+    """The same batches, made by a thread that is one batch ahead; its error is raised here."""
+    ready: queue.Queue[tuple[list[_Page], int] | BaseException | None] = queue.Queue(maxsize=1)
+    stop = threading.Event()
+
+    def offer(item: tuple[list[_Page], int] | BaseException | None) -> bool:
+        while not stop.is_set():
+            try:
+                ready.put(item, timeout=0.2)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def read() -> None:
+        try:
+            for batch in batches:
+                if not offer(batch):
+                    return
+            offer(None)
+        except BaseException as error:
+            offer(error)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=read, name="nova-read-ahead", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _write(shop: Shop, company: Company, kind: DocumentKind, batch: Sequence[_Page]) -> Counts:
+    with transaction.atomic():
+        ids = _keep(shop, kind.code, batch)
+        readable = [
+            (Document(id=document_id, company_id=shop.company_id, shop=shop, kind=kind.code, outside_id=page.outside_id), kind, page.parsed)
+            for document_id, page in zip(ids, batch, strict=True)
+            if page.parsed is not None
+        ]
+        counts = Counts()
+        if readable:
+            counts = take_parsed(shop=shop, company=company, documents=readable).counts
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO ledger_ledgerintake (company_id, document_id, state, attempts, error, parser_version, question, answered,
+                    accept_difference, progress_done, progress_total, result, started_at, finished_at)
+                SELECT %s, page.document_id, page.state, 1, page.error, %s, '', false, false, page.vouchers, page.vouchers,
+                    jsonb_build_object('kind', %s::text), now(), now()
+                FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::int[]) AS page(document_id, state, error, vouchers)
+                ON CONFLICT (company_id, document_id) DO UPDATE SET state = excluded.state, error = excluded.error,
+                    finished_at = excluded.finished_at
+                """,
+                [
+                    shop.company_id,
+                    kind.parser_version,
+                    kind.code,
+                    ids,
+                    [IntakeState.FAILED.value if page.parsed is None else IntakeState.TAKEN.value for page in batch],
+                    [page.error for page in batch],
+                    [len(page.parsed.vouchers) if page.parsed else 0 for page in batch],
+                ],
+            )
+        return counts
+
+
+def _keep(shop: Shop, kind: str, batch: Sequence[_Page]) -> list[int]:
+    """Keep the pages of a batch; ids in order. A page that somebody else kept in between keeps its id."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO channels_document (company_id, shop_id, kind, outside_id, digest, filename, size, body, kept_at)
+            SELECT %s, %s, %s, page.outside_id, page.digest, '', page.size, page.body, now()
+            FROM unnest(%s::text[], %s::bytea[], %s::bigint[], %s::bytea[]) AS page(outside_id, digest, size, body)
+            ON CONFLICT (company_id, shop_id, kind, outside_id, digest) DO NOTHING
+            """,
+            [
+                shop.company_id,
+                shop.pk,
+                kind,
+                [page.outside_id for page in batch],
+                [page.digest for page in batch],
+                [page.size for page in batch],
+                [page.body for page in batch],
+            ],
+        )
+        cursor.execute(
+            """
+            SELECT document.id FROM unnest(%s::text[], %s::bytea[]) WITH ORDINALITY AS page(outside_id, digest, place)
+            JOIN channels_document document ON document.company_id = %s AND document.shop_id = %s AND document.kind = %s
+                AND document.outside_id = page.outside_id AND document.digest = page.digest
+            ORDER BY page.place
+            """,
+            [[page.outside_id for page in batch], [page.digest for page in batch], shop.company_id, shop.pk, kind],
+        )
+        return [row[0] for row in cursor.fetchall()]
