@@ -56,7 +56,9 @@ def keep_document(*, shop: Shop, body: bytes, filename: str = "", upload: Upload
     kind = recognised.kind if recognised else ""
     outside_id = (recognised.outside_id if recognised else "") or digest.hex()[:32]
     with transaction.atomic():
-        existing = Document.objects.filter(company=shop.company_id, shop=shop, kind=kind, outside_id=outside_id, digest=digest).first()
+        existing = Document.objects.filter(
+            company=shop.company_id, shop=shop, kind=kind, outside_id=outside_id, digest=digest
+        ).first()
         if existing is not None:
             return Kept(existing, False, recognised, problem)
         if personal:
@@ -77,9 +79,7 @@ def keep_document(*, shop: Shop, body: bytes, filename: str = "", upload: Upload
     return Kept(document, created, recognised, problem)
 
 
-def _explain(
-    body: bytes, filename: str, shop: Shop, adapter: Adapter
-) -> tuple[str, tuple[Adapter, Recognised] | None]:
+def _explain(body: bytes, filename: str, shop: Shop, adapter: Adapter) -> tuple[str, tuple[Adapter, Recognised] | None]:
     """Why a file is not one of this shop's channel, and whose it is."""
     if not body.strip():
         return "The file is empty.", None

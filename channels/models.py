@@ -31,7 +31,9 @@ class Shop(Owned):
         constraints = owned_constraints(
             models.UniqueConstraint(fields=["company", "code"], name="channels_shop_natural"),
             models.UniqueConstraint(
-                fields=["company", "channel", "region", "outside_id"], condition=~models.Q(outside_id=""), name="channels_shop_outside"
+                fields=["company", "channel", "region", "outside_id"],
+                condition=~models.Q(outside_id=""),
+                name="channels_shop_outside",
             ),
         )
 
@@ -59,8 +61,12 @@ class Document(Owned):
 
     shop = CompanyForeignKey(Shop)
     upload = CompanyForeignKey(Upload, null=True, blank=True)
-    kind = models.CharField(max_length=60, blank=True, help_text="Document kind of the channel; empty when it was not recognised.")
-    outside_id = models.CharField(max_length=200, blank=True, help_text="The channel's id of what it describes, or the file name.")
+    kind = models.CharField(
+        max_length=60, blank=True, help_text="Document kind of the channel; empty when it was not recognised."
+    )
+    outside_id = models.CharField(
+        max_length=200, blank=True, help_text="The channel's id of what it describes, or the file name."
+    )
     digest = models.BinaryField(max_length=32, help_text="SHA-256 of the bytes as kept.")
     filename = models.CharField(max_length=255, blank=True)
     size = models.BigIntegerField(help_text="Bytes before compression.")
@@ -124,7 +130,8 @@ class ColumnMatch(Owned):
     class Meta:
         verbose_name_plural = "column matches"
         constraints = owned_constraints(
-            models.UniqueConstraint(fields=["company", "channel", "headers_digest"], name="channels_columnmatch_natural"), referenced=False
+            models.UniqueConstraint(fields=["company", "channel", "headers_digest"], name="channels_columnmatch_natural"),
+            referenced=False,
         )
 
     def __str__(self) -> str:

@@ -38,7 +38,9 @@ class Listing(Owned):
     """An article as one shop knows it."""
 
     shop = CompanyForeignKey(Shop)
-    code = models.CharField(max_length=200, help_text="The article code in the channel's documents: seller SKU, TikTok sku_id, variant SKU.")
+    code = models.CharField(
+        max_length=200, help_text="The article code in the channel's documents: seller SKU, TikTok sku_id, variant SKU."
+    )
     seller_sku = models.CharField(max_length=100, blank=True)
     outside_id = models.CharField(max_length=100, blank=True, help_text="ASIN, TikTok product id or Shopify variant id.")
     title = models.CharField(max_length=500, blank=True)
@@ -61,7 +63,9 @@ class ListingComponent(Owned):
     listing = CompanyForeignKey(Listing, related_name="components")
     sku = CompanyForeignKey(Sku, related_name="components")
     quantity = models.PositiveIntegerField(default=1)
-    share = models.DecimalField(max_digits=12, decimal_places=8, default=1, help_text="Part of the listing's money, by stand-alone price.")
+    share = models.DecimalField(
+        max_digits=12, decimal_places=8, default=1, help_text="Part of the listing's money, by stand-alone price."
+    )
     valid_from = models.DateField(null=True, blank=True, help_text="First day; empty means always.")
     valid_to = models.DateField(null=True, blank=True, help_text="Day after the last day; empty means still.")
 
@@ -76,7 +80,9 @@ class ListingComponent(Owned):
             models.CheckConstraint(condition=models.Q(quantity__gt=0), name="inventory_component_quantity"),
             models.CheckConstraint(condition=models.Q(share__gt=0), name="inventory_component_share"),
             models.CheckConstraint(
-                condition=models.Q(valid_from__isnull=True) | models.Q(valid_to__isnull=True) | models.Q(valid_from__lt=models.F("valid_to")),
+                condition=models.Q(valid_from__isnull=True)
+                | models.Q(valid_to__isnull=True)
+                | models.Q(valid_from__lt=models.F("valid_to")),
                 name="inventory_component_dates",
             ),
             referenced=False,

@@ -47,9 +47,7 @@ class _Page:
     error: str = ""
 
 
-def ingest_pages(
-    *, shop: Shop, kind: str, pages: Iterable[tuple[str, bytes]], pages_per_batch: int = 125
-) -> BulkResult:
+def ingest_pages(*, shop: Shop, kind: str, pages: Iterable[tuple[str, bytes]], pages_per_batch: int = 125) -> BulkResult:
     """Keep and take API pages, given as (outside id, bytes). Pages taken before are told by their hash and skipped.
 
     A page that cannot be read is kept as failed and the others go on. After an interruption the same call finishes the
@@ -72,9 +70,7 @@ def ingest_pages(
     return result
 
 
-def _batches(
-    shop: Shop, kind: DocumentKind, pages: Iterable[tuple[str, bytes]], size: int
-) -> Iterator[tuple[list[_Page], int]]:
+def _batches(shop: Shop, kind: DocumentKind, pages: Iterable[tuple[str, bytes]], size: int) -> Iterator[tuple[list[_Page], int]]:
     adapter = get_adapter(shop.channel)
     source = iter(pages)
     while chunk := list(islice(source, size)):
@@ -87,9 +83,7 @@ def _batches(
             parsed: ParsedDocument | None = None
             error = ""
             try:
-                parsed = adapter.parse(
-                    Source(body=body, kind=kind.code, region=shop.region, currencies=tuple(shop.currencies))
-                )
+                parsed = adapter.parse(Source(body=body, kind=kind.code, region=shop.region, currencies=tuple(shop.currencies)))
             except DocumentError as problem:
                 error = str(problem)
             batch.append(_Page(outside_id, len(body), digest, zlib.compress(body, COMPRESSION_LEVEL), parsed, error))
@@ -154,7 +148,11 @@ def _write(shop: Shop, company: Company, kind: DocumentKind, batch: Sequence[_Pa
     with transaction.atomic():
         ids = _keep(shop, kind.code, batch)
         readable = [
-            (Document(id=document_id, company_id=shop.company_id, shop=shop, kind=kind.code, outside_id=page.outside_id), kind, page.parsed)
+            (
+                Document(id=document_id, company_id=shop.company_id, shop=shop, kind=kind.code, outside_id=page.outside_id),
+                kind,
+                page.parsed,
+            )
             for document_id, page in zip(ids, batch, strict=True)
             if page.parsed is not None
         ]

@@ -88,11 +88,17 @@ class RuleBook:
         found: list[Interval] = []
         for start, end in zip(edges, edges[1:], strict=False):
             winner = next(
-                (rule for rule in rules if (rule.valid_from or ALWAYS_FROM) <= start and (rule.valid_to or ALWAYS_TO) >= end), None
+                (rule for rule in rules if (rule.valid_from or ALWAYS_FROM) <= start and (rule.valid_to or ALWAYS_TO) >= end),
+                None,
             )
             if winner is None:
                 continue
-            if found and found[-1].valid_to == start and found[-1].rule.category_id == winner.category_id and found[-1].rule.pk == winner.pk:
+            if (
+                found
+                and found[-1].valid_to == start
+                and found[-1].rule.category_id == winner.category_id
+                and found[-1].rule.pk == winner.pk
+            ):
                 found[-1] = Interval(found[-1].valid_from, end, winner)
             else:
                 found.append(Interval(start, end, winner))
@@ -124,9 +130,12 @@ def compile_mappings(*, company: Company, fee_type_ids: Sequence[int] | None = N
         create: list[Mapping] = []
         for fee_type in types:
             wanted = {
-                (interval.valid_from, interval.valid_to, interval.rule.category_id, interval.rule.pk) for interval in book.intervals(fee_type)
+                (interval.valid_from, interval.valid_to, interval.rule.category_id, interval.rule.pk)
+                for interval in book.intervals(fee_type)
             }
-            have = {(row.valid_from, row.valid_to, row.category_id, row.rule_id): row.pk for row in open_rows.pop(fee_type.pk, [])}
+            have = {
+                (row.valid_from, row.valid_to, row.category_id, row.rule_id): row.pk for row in open_rows.pop(fee_type.pk, [])
+            }
             close += [pk for key, pk in have.items() if key not in wanted]
             create += [
                 Mapping(
@@ -149,7 +158,10 @@ def compile_mappings_for_types(*, channel: str, fee_type_ids: Sequence[int]) -> 
     """Map new fee types for every company that has approved rules for the channel."""
     if not fee_type_ids:
         return 0
-    companies = FeeRule.objects.filter(status=FeeRule.Status.APPROVED, channel=channel).values_list("company", flat=True).distinct()
+    companies = (
+        FeeRule.objects.filter(status=FeeRule.Status.APPROVED, channel=channel).values_list("company", flat=True).distinct()
+    )
     return sum(
-        compile_mappings(company=company, fee_type_ids=fee_type_ids) for company in Company.objects.filter(pk__in=list(companies)).order_by("pk")
+        compile_mappings(company=company, fee_type_ids=fee_type_ids)
+        for company in Company.objects.filter(pk__in=list(companies)).order_by("pk")
     )

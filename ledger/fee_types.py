@@ -58,7 +58,10 @@ def ensure_fee_types(*, channel: str, keys: Iterable[Key], shop: Shop | None = N
     missing = [key for key in wanted if key not in found]
     if not missing:
         return found
-    normal = {key: (key[0][:60], normalise_name(key[1], channel=channel), normalise_name(key[2], channel=channel), key[3]) for key in missing}
+    normal = {
+        key: (key[0][:60], normalise_name(key[1], channel=channel), normalise_name(key[2], channel=channel), key[3])
+        for key in missing
+    }
     ids = _lookup(channel, set(normal.values()))
     new = sorted(set(normal.values()) - ids.keys())
     if new:

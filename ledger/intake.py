@@ -142,7 +142,9 @@ def remember_columns(*, document: Document, columns: Mapping[str, str], user: An
     ]
     if missing:
         raise ValueError(f"These columns must be matched: {', '.join(missing)}.")
-    strange = sorted({header for header in columns.values() if header and header not in recognised.headers and not header.isdigit()})
+    strange = sorted(
+        {header for header in columns.values() if header and header not in recognised.headers and not header.isdigit()}
+    )
     if strange:
         raise ValueError(f"{', '.join(strange)}: the file has no such header.")
     match, _created = ColumnMatch.objects.update_or_create(
@@ -189,7 +191,11 @@ def waiting_intakes(*, limit: int = 100) -> list[int]:
     rows = LedgerIntake.objects.filter(state__in=[State.WAITING, State.RUNNING]).order_by("pk")
     ids: list[int] = []
     for pk, state, not_before, started_at in rows.values_list("pk", "state", "not_before", "started_at").iterator(chunk_size=500):
-        due = (not_before is None or not_before <= now) if state == State.WAITING else (started_at is None or started_at < now - STALE_AFTER)
+        due = (
+            (not_before is None or not_before <= now)
+            if state == State.WAITING
+            else (started_at is None or started_at < now - STALE_AFTER)
+        )
         if due:
             ids.append(pk)
             if len(ids) >= limit:
@@ -219,7 +225,9 @@ def _claim(intake_id: int) -> LedgerIntake | None:
         return intake
 
 
-def _finish(intake: LedgerIntake, state: str, *, error: str = "", question: str = "", result: dict[str, Any] | None = None) -> None:
+def _finish(
+    intake: LedgerIntake, state: str, *, error: str = "", question: str = "", result: dict[str, Any] | None = None
+) -> None:
     intake.state, intake.error, intake.question, intake.finished_at = state, error, question, timezone.now()
     if result is not None:
         intake.result = result
@@ -290,10 +298,7 @@ def _parse(intake: LedgerIntake) -> ParsedDocument | None:
 
 def _doubts(shop: Shop, parsed: ParsedDocument) -> str:
     """Why this document may belong to another shop, as a question to staff; "" when nothing speaks for that."""
-    others = {
-        row.pk: row.name
-        for row in Shop.objects.filter(company=shop.company_id, channel=shop.channel).exclude(pk=shop.pk)
-    }
+    others = {row.pk: row.name for row in Shop.objects.filter(company=shop.company_id, channel=shop.channel).exclude(pk=shop.pk)}
     currencies = {voucher.currency for voucher in parsed.vouchers} | {statement.currency for statement in parsed.statements}
     strange = sorted(currencies - set(shop.currencies))
     if shop.currencies and strange:
@@ -588,7 +593,8 @@ def withdrawal_preview(*, document: Document) -> WithdrawalPreview:
         )
         rows = cursor.fetchall()
         cursor.execute(
-            "SELECT count(*) FROM ledger_voucher WHERE company_id = %s AND document_id = %s AND active", [document.company_id, document.pk]
+            "SELECT count(*) FROM ledger_voucher WHERE company_id = %s AND document_id = %s AND active",
+            [document.company_id, document.pk],
         )
         vouchers = cursor.fetchone()[0]
     amounts: dict[str, Decimal] = {}
@@ -631,7 +637,9 @@ def withdraw(*, document: Document, reason: str, user: Any) -> Withdrawal:
         intake.state, intake.finished_at = State.WITHDRAWN, timezone.now()
         intake.save()
         again = list(
-            LedgerIntake.objects.filter(company=company, document__in=earlier, state=State.TAKEN).order_by("document_id").values_list("pk", flat=True)
+            LedgerIntake.objects.filter(company=company, document__in=earlier, state=State.TAKEN)
+            .order_by("document_id")
+            .values_list("pk", flat=True)
         )
         LedgerIntake.objects.filter(company=company, pk__in=again).update(state=State.WAITING, attempts=0)
     for intake_id in again:

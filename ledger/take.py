@@ -213,7 +213,9 @@ class _Writer:
         for batch in batches:
             keep = {(record.family, shorten(record.outside_id, 300)) for record in batch.vouchers}
             for family, statement_id in batch.complete:
-                gone = [row for row in self._current_of_statement(family, statement_id) if (row.family, row.outside_id) not in keep]
+                gone = [
+                    row for row in self._current_of_statement(family, statement_id) if (row.family, row.outside_id) not in keep
+                ]
                 outdated.extend(gone)
                 self.counts.closed += len(gone)
         touched |= {(row.order_ref, row.event) for row in outdated if row.event != "other"}
@@ -409,9 +411,13 @@ class _Writer:
         with connection.cursor() as cursor:
             new_ids = reserve_voucher_ids(cursor, len(voucher_ids))
             cursor.execute(_REVERSE, {"company": self.company.pk, "old": list(voucher_ids), "new": new_ids})
-            cursor.execute(_copy_lines("-line.amount", "-line.quantity"), {"company": self.company.pk, "old": list(voucher_ids), "new": new_ids})
             cursor.execute(
-                "UPDATE ledger_voucher SET active = false WHERE company_id = %s AND id = ANY(%s)", [self.company.pk, list(voucher_ids)]
+                _copy_lines("-line.amount", "-line.quantity"),
+                {"company": self.company.pk, "old": list(voucher_ids), "new": new_ids},
+            )
+            cursor.execute(
+                "UPDATE ledger_voucher SET active = false WHERE company_id = %s AND id = ANY(%s)",
+                [self.company.pk, list(voucher_ids)],
             )
         roll_vouchers(company=self.company, voucher_ids=new_ids, reversal=True)
 
@@ -422,7 +428,9 @@ class _Writer:
         with connection.cursor() as cursor:
             new_ids = reserve_voucher_ids(cursor, len(voucher_ids))
             parameters = {"company": self.company.pk, "old": list(voucher_ids), "new": new_ids}
-            cursor.execute("UPDATE ledger_voucher SET current = false WHERE company_id = %(company)s AND id = ANY(%(old)s)", parameters)
+            cursor.execute(
+                "UPDATE ledger_voucher SET current = false WHERE company_id = %(company)s AND id = ANY(%(old)s)", parameters
+            )
             cursor.execute(_RESTORE, parameters)
             cursor.execute(_copy_lines("line.amount", "line.quantity"), parameters)
         self.counts.restored += len(voucher_ids)

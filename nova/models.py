@@ -38,7 +38,9 @@ class Company(models.Model):
 
     placement = "reference"
 
-    code = models.CharField(max_length=40, unique=True, validators=[code_validator], help_text="Short name used in commands and addresses.")
+    code = models.CharField(
+        max_length=40, unique=True, validators=[code_validator], help_text="Short name used in commands and addresses."
+    )
     name = models.CharField(max_length=200)
     currency = CurrencyField(validators=[currency_validator], help_text="Base currency of the books.")
     time_zone = models.CharField(
@@ -47,7 +49,9 @@ class Company(models.Model):
         validators=[validate_time_zone],
         help_text="Days and months of the P&L are cut in this zone. Fixed after the first fee line.",
     )
-    has_lines = models.BooleanField(default=False, editable=False, help_text="Set with the first fee line; from then on currency and time zone are fixed.")
+    has_lines = models.BooleanField(
+        default=False, editable=False, help_text="Set with the first fee line; from then on currency and time zone are fixed."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = CompanyQuerySet.as_manager()

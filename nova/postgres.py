@@ -188,7 +188,9 @@ def _make_folders() -> None:
             folder.mkdir(parents=True, exist_ok=True)
         socket_folder().mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise PostgresError(f"Nova cannot write to its folder {home()}: {error.strerror}. Set NOVA_HOME to a folder of your own.") from None
+        raise PostgresError(
+            f"Nova cannot write to its folder {home()}: {error.strerror}. Set NOVA_HOME to a folder of your own."
+        ) from None
     owner = home().stat().st_uid
     if os.getuid() not in (0, owner):
         raise PostgresError(
@@ -231,7 +233,11 @@ def _open_way(user: pwd.struct_passwd, target: Path) -> None:
     """Make sure that `user` can enter `target`; closed folders are named, and opened only with NOVA_ALLOW_CHMOD=1."""
     for folder in [*reversed(target.parents), target]:
         mode = folder.stat()
-        if mode.st_uid == user.pw_uid or mode.st_mode & stat.S_IXOTH or (mode.st_gid == user.pw_gid and mode.st_mode & stat.S_IXGRP):
+        if (
+            mode.st_uid == user.pw_uid
+            or mode.st_mode & stat.S_IXOTH
+            or (mode.st_gid == user.pw_gid and mode.st_mode & stat.S_IXGRP)
+        ):
             continue
         if os.environ.get("NOVA_ALLOW_CHMOD") != "1":
             raise PostgresError(
@@ -251,7 +257,11 @@ def _as_server() -> dict[str, Any]:
 
 def _environment() -> dict[str, str]:
     """What the server's programs see: a fixed locale, and no PG* settings of the caller."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_")) and name not in ("LANG", "LANGUAGE")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PG", "LC_")) and name not in ("LANG", "LANGUAGE")
+    }
     return {**kept, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
@@ -264,7 +274,11 @@ def _answers(seconds: float = 2) -> bool:
 
     try:
         with psycopg.connect(
-            host=str(socket_folder()), dbname="postgres", user=DATABASE_USER, connect_timeout=max(2, int(seconds)), autocommit=True
+            host=str(socket_folder()),
+            dbname="postgres",
+            user=DATABASE_USER,
+            connect_timeout=max(2, int(seconds)),
+            autocommit=True,
         ) as connection:
             connection.execute("SELECT 1")
             return True
@@ -315,7 +329,9 @@ def _start() -> None:
     if not (data / "PG_VERSION").exists():
         _initialise(programs, data, user)
     if user is None and data.stat().st_uid != os.getuid():
-        raise PostgresError(f"{data} belongs to the user {_user_name(data.stat().st_uid)}. Set NOVA_HOME to a folder of your own.")
+        raise PostgresError(
+            f"{data} belongs to the user {_user_name(data.stat().st_uid)}. Set NOVA_HOME to a folder of your own."
+        )
     if user is not None and data.stat().st_uid != user.pw_uid:
         for folder, _folders, files in os.walk(data):
             os.chown(folder, user.pw_uid, user.pw_gid)

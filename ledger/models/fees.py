@@ -97,8 +97,12 @@ class Proposal(models.Model):
     valid_from = models.DateField(
         null=True, blank=True, help_text="First of the month from which it holds, compared with the event date. Empty: always."
     )
-    valid_to = models.DateField(null=True, blank=True, help_text="First of the month from which it no longer holds. Empty: still.")
-    source = models.CharField(max_length=80, blank=True, help_text="Empty: staff. Otherwise the pack it came from, such as Nova's defaults.")
+    valid_to = models.DateField(
+        null=True, blank=True, help_text="First of the month from which it no longer holds. Empty: still."
+    )
+    source = models.CharField(
+        max_length=80, blank=True, help_text="Empty: staff. Otherwise the pack it came from, such as Nova's defaults."
+    )
     reason = models.TextField(blank=True, help_text="Why, for the approver and for the auditor.")
     author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     proposed_at = models.DateTimeField(null=True, blank=True)
@@ -131,9 +135,15 @@ class Proposal(models.Model):
         ]
         triggers = [
             pgtrigger.Trigger(
-                name="guard", when=pgtrigger.Before, operation=pgtrigger.Update | pgtrigger.Delete, level=pgtrigger.Row, func=_PROPOSAL_GUARD
+                name="guard",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                level=pgtrigger.Row,
+                func=_PROPOSAL_GUARD,
             ),
-            pgtrigger.Trigger(name="start", when=pgtrigger.Before, operation=pgtrigger.Insert, level=pgtrigger.Row, func=_INSERT_GUARD),
+            pgtrigger.Trigger(
+                name="start", when=pgtrigger.Before, operation=pgtrigger.Insert, level=pgtrigger.Row, func=_INSERT_GUARD
+            ),
         ]
 
 
@@ -212,7 +222,9 @@ class Mapping(models.Model):
                 fields=["company", "fee_type", "valid_from"], condition=Q(known_to__isnull=True), name="ledger_mapping_natural"
             ),
             models.CheckConstraint(condition=Q(valid_from__lt=F("valid_to")), name="ledger_mapping_dates"),
-            models.CheckConstraint(condition=Q(known_to__isnull=True) | Q(known_from__lte=F("known_to")), name="ledger_mapping_known"),
+            models.CheckConstraint(
+                condition=Q(known_to__isnull=True) | Q(known_from__lte=F("known_to")), name="ledger_mapping_known"
+            ),
         ]
         indexes = [models.Index(fields=["fee_type"], name="ledger_mapping_fee_type")]
 

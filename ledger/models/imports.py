@@ -32,7 +32,9 @@ class LedgerIntake(Intake):
             ("import_documents", "Can upload and import documents"),
             ("withdraw_imports", "Can withdraw an import and undo that"),
         ]
-        indexes = [models.Index(fields=["state", "not_before"], name="ledger_intake_work", condition=Q(state__in=["waiting", "running"]))]
+        indexes = [
+            models.Index(fields=["state", "not_before"], name="ledger_intake_work", condition=Q(state__in=["waiting", "running"]))
+        ]
         constraints = owned_constraints(
             models.UniqueConstraint(fields=["company", "document"], name="ledger_intake_natural"),
             CompanyReference(field="document", name="ledger_intake_document"),

@@ -59,7 +59,9 @@ class _Month(Owned):
     fee_type = PlainForeignKey(FeeType, db_index=False, related_name="+")
     currency = CurrencyField()
     state = models.CharField(max_length=12, choices=STATES)
-    clock = models.CharField(max_length=6, choices=[(Clock.EVENT.value, Clock.EVENT.label), (Clock.POSTED.value, Clock.POSTED.label)])
+    clock = models.CharField(
+        max_length=6, choices=[(Clock.EVENT.value, Clock.EVENT.label), (Clock.POSTED.value, Clock.POSTED.label)]
+    )
     month = models.DateField(help_text="First of the month on this clock.")
     event_month = models.DateField(help_text="First of the month of the event: the mapping is chosen by it.")
     amount = MoneyField()
@@ -79,7 +81,8 @@ class PnlMonth(_Month):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["company", "clock", "month", "shop", "fee_type", "currency", "state", "event_month"], name="ledger_pnlmonth_natural"
+                fields=["company", "clock", "month", "shop", "fee_type", "currency", "state", "event_month"],
+                name="ledger_pnlmonth_natural",
             ),
             models.CheckConstraint(condition=Q(clock__in=["event", "posted"]), name="ledger_pnlmonth_clock"),
         ]

@@ -53,14 +53,22 @@ _numbers = itertools.count(1)
 def make_company(*, currency: str = "USD", time_zone: str = "UTC") -> tuple[Company, Shop]:
     """A company with one shop on the fake market."""
     number = next(_numbers)
-    company = Company.objects.create(code=f"harbour-{number}", name=f"Harbour Goods {number}", currency=currency, time_zone=time_zone)
+    company = Company.objects.create(
+        code=f"harbour-{number}", name=f"Harbour Goods {number}", currency=currency, time_zone=time_zone
+    )
     return company, Shop.objects.create(company=company, code=f"shop-{number}", name="Harbour on Fake", channel="fake")
 
 
 def make_document(shop: Shop, name: str) -> Document:
     """A stored document with nothing in it worth reading."""
     return Document.objects.create(
-        company_id=shop.company_id, shop=shop, kind="books", outside_id=f"{name}-{next(_numbers)}", digest=name.encode(), size=1, body=b"x"
+        company_id=shop.company_id,
+        shop=shop,
+        kind="books",
+        outside_id=f"{name}-{next(_numbers)}",
+        digest=name.encode(),
+        size=1,
+        body=b"x",
     )
 
 
@@ -97,7 +105,13 @@ def voucher(
 
 
 def take(
-    shop: Shop, company: Company, kind: str, vouchers: Sequence[VoucherRecord], statements: Sequence[StatementRecord] = (), *, name: str = "doc"
+    shop: Shop,
+    company: Company,
+    kind: str,
+    vouchers: Sequence[VoucherRecord],
+    statements: Sequence[StatementRecord] = (),
+    *,
+    name: str = "doc",
 ) -> tuple[Document, Counts]:
     """Take one document that says these vouchers and statements."""
     document = make_document(shop, name)

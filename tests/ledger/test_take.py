@@ -61,7 +61,19 @@ def documents() -> list[tuple[str, list, list]]:
     ]
     return [
         ("books", books, [StatementRecord("S1", "USD", total=D("14.00"), line_count=2, closed_at=NOON)]),
-        ("detail", [voucher("order", "O1/S1", [("sale", "6", "TEE-A"), ("sale", "4", "TEE-B"), ("fee", "-1", "TEE-A")], order="O1", statement="S1")], []),
+        (
+            "detail",
+            [
+                voucher(
+                    "order",
+                    "O1/S1",
+                    [("sale", "6", "TEE-A"), ("sale", "4", "TEE-B"), ("fee", "-1", "TEE-A")],
+                    order="O1",
+                    statement="S1",
+                )
+            ],
+            [],
+        ),
         (
             "unsettled",
             [voucher("unsettled", "O1", [("sale", "11")], order="O1"), voucher("unsettled", "O3", [("sale", "3")], order="O3")],
@@ -120,7 +132,10 @@ def test_a_changed_voucher_is_reversed_whole_and_taken_again(harbour):
 
 def test_a_complete_statement_that_lost_a_transaction_takes_it_back(harbour):
     company, shop = harbour
-    first = [voucher("settlement", "1/A", [("sale", "5")], order="A", statement="1"), voucher("settlement", "1/B", [("sale", "6")], order="B", statement="1")]
+    first = [
+        voucher("settlement", "1/A", [("sale", "5")], order="A", statement="1"),
+        voucher("settlement", "1/B", [("sale", "6")], order="B", statement="1"),
+    ]
     take(shop, company, "books", first, [StatementRecord("1", "USD", total=D(11), complete=True)])
     _document, counts = take(shop, company, "books", first[:1], [StatementRecord("1", "USD", total=D(5), complete=True)])
     assert counts.closed == 1
@@ -143,10 +158,21 @@ def test_a_remainder_is_a_visible_line_and_goes_when_the_missing_lines_come(harb
 def test_provisional_money_without_an_order_gives_way_to_the_statement_that_covers_it(harbour):
     company, shop = harbour
     inside, outside = datetime.fromisoformat("2026-01-05T10:00:00+00:00"), datetime.fromisoformat("2026-02-05T10:00:00+00:00")
-    take(shop, company, "unsettled", [voucher("finances", "T1", [("storage", "-4")], posted_at=inside), voucher("finances", "T2", [("storage", "-5")], posted_at=outside)])
+    take(
+        shop,
+        company,
+        "unsettled",
+        [
+            voucher("finances", "T1", [("storage", "-4")], posted_at=inside),
+            voucher("finances", "T2", [("storage", "-5")], posted_at=outside),
+        ],
+    )
     assert figures(company) == {("storage", "", "preliminary"): (D("-9.0000"), 2)}
     settlement = [voucher("settlement", "9/-", [("storage", "-4.10")], statement="9")]
-    limits = {"period_start": datetime.fromisoformat("2026-01-01T00:00:00+00:00"), "period_end": datetime.fromisoformat("2026-01-14T23:59:59+00:00")}
+    limits = {
+        "period_start": datetime.fromisoformat("2026-01-01T00:00:00+00:00"),
+        "period_end": datetime.fromisoformat("2026-01-14T23:59:59+00:00"),
+    }
     take(shop, company, "books", settlement, [StatementRecord("9", "USD", total=D("-4.10"), complete=True, **limits)])
     assert figures(company) == {("storage", "", "settled"): (D("-4.1000"), 1), ("storage", "", "preliminary"): (D("-5.0000"), 1)}
 
@@ -154,14 +180,24 @@ def test_provisional_money_without_an_order_gives_way_to_the_statement_that_cove
 def test_refund_and_sale_of_one_order_do_not_replace_each_other(harbour):
     company, shop = harbour
     take(shop, company, "unsettled", [voucher("unsettled", "O1", [("sale", "10")], order="O1")])
-    take(shop, company, "books", [voucher("statement", "S2/1", [("refund", "-10")], order="O1", event=EventKind.REFUND, statement="S2")])
+    take(
+        shop,
+        company,
+        "books",
+        [voucher("statement", "S2/1", [("refund", "-10")], order="O1", event=EventKind.REFUND, statement="S2")],
+    )
     assert figures(company) == {("sale", "", "preliminary"): (D("10.0000"), 1), ("refund", "", "settled"): (D("-10.0000"), 1)}
 
 
 def test_days_are_cut_in_the_companys_time_zone():
     company, shop = make_company(time_zone="America/Los_Angeles")
     moment = datetime.fromisoformat("2026-02-01T07:30:00+00:00")
-    take(shop, company, "books", [voucher("statement", "S1/1", [("sale", "1")], order="O1", statement="S1", event_at=moment, posted_at=moment)])
+    take(
+        shop,
+        company,
+        "books",
+        [voucher("statement", "S1/1", [("sale", "1")], order="O1", statement="S1", event_at=moment, posted_at=moment)],
+    )
     line = FeeLine.objects.get(company=company)
     assert (line.event_on.isoformat(), line.posted_on.isoformat()) == ("2026-01-31", "2026-01-31")
     company.refresh_from_db()
@@ -183,7 +219,11 @@ def test_base_amounts_use_the_rate_of_the_event_day_and_say_what_has_none():
             voucher("statement", "S1/2", [("sale", "4")], order="O2", statement="S1", event_at=early),
         ],
     )
-    months = PnlMonth.objects.filter(company=company, clock="event").order_by("month").values_list("amount", "base_amount", "unrated_amount")
+    months = (
+        PnlMonth.objects.filter(company=company, clock="event")
+        .order_by("month")
+        .values_list("amount", "base_amount", "unrated_amount")
+    )
     assert list(months) == [(D(4), D(0), D(4)), (D(10), D(8), D(0))]
 
 
@@ -208,7 +248,12 @@ def test_rebuild_and_compaction_give_the_same_figures(harbour):
     for kind, vouchers, statements in documents():
         take(shop, company, kind, vouchers, statements)
     before = figures(company)
-    months = list(PnlMonth.objects.filter(company=company).exclude(amount=0, lines=0).order_by("month", "fee_type", "state", "clock").values_list("amount", "base_amount", "lines"))
+    months = list(
+        PnlMonth.objects.filter(company=company)
+        .exclude(amount=0, lines=0)
+        .order_by("month", "fee_type", "state", "clock")
+        .values_list("amount", "base_amount", "lines")
+    )
     rebuild_rollups(company=company)
     assert figures(company) == before
     compact_days(company=company)

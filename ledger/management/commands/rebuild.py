@@ -39,6 +39,8 @@ class Command(BaseCommand):
                 row |= rebuild_rollups(company=company)
             results.append(row)
             if not options["json"]:
-                self.stdout.write(f"{company.code}: " + ", ".join(f"{key} {value}" for key, value in row.items() if key != "company"))
+                self.stdout.write(
+                    f"{company.code}: " + ", ".join(f"{key} {value}" for key, value in row.items() if key != "company")
+                )
         if options["json"]:
             self.stdout.write(json.dumps(results))
