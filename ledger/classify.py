@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -86,7 +87,7 @@ class RuleBook:
         rules = self.candidates(fee_type)
         edges = sorted({edge for rule in rules for edge in (rule.valid_from or ALWAYS_FROM, rule.valid_to or ALWAYS_TO)})
         found: list[Interval] = []
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in itertools.pairwise(edges):
             winner = next(
                 (rule for rule in rules if (rule.valid_from or ALWAYS_FROM) <= start and (rule.valid_to or ALWAYS_TO) >= end),
                 None,

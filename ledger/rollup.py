@@ -156,7 +156,7 @@ def compact_days(*, company: Company) -> int:
             """,
             [company.pk],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _months_from_days(company: Company) -> dict[str, int]:

@@ -67,7 +67,7 @@ _KNOWN_COLUMNS = "id, family, outside_id, version, order_ref, event, part, state
 
 
 def _known(row: Sequence[Any]) -> Known:
-    return Known(*row[:10], bytes(row[10]), int.from_bytes(bytes(row[11]), "big"), row[12])
+    return Known._make([*row[:10], bytes(row[10]), int.from_bytes(bytes(row[11]), "big"), row[12]])
 
 
 @dataclass(slots=True)
@@ -427,7 +427,7 @@ class _Writer:
             return
         with connection.cursor() as cursor:
             new_ids = reserve_voucher_ids(cursor, len(voucher_ids))
-            parameters = {"company": self.company.pk, "old": list(voucher_ids), "new": new_ids}
+            parameters: dict[str, Any] = {"company": self.company.pk, "old": list(voucher_ids), "new": new_ids}
             cursor.execute(
                 "UPDATE ledger_voucher SET current = false WHERE company_id = %(company)s AND id = ANY(%(old)s)", parameters
             )
@@ -507,9 +507,7 @@ class _Prepared:
         middle = f"\t{shop}\t"
         currency = f"\t{statement}\t{self.currency}\t"
         tail = f"\t{self.event_on}\t{self.posted_on}\t{self.state}\t{self.provisional}\t"
-        seq = 0
-        for first, amount, quantity, row in self.lines:
-            seq += 1
+        for seq, (first, amount, quantity, row) in enumerate(self.lines, start=1):
             into.append(
                 f"{head}{seq}{middle}{first}{currency}{amount}\t{chr(92) + 'N' if quantity is None else quantity}{tail}"
                 f"{chr(92) + 'N' if row is None else row}\n"

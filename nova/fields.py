@@ -182,8 +182,8 @@ class Owned(models.Model):
         )
 
     @classmethod
-    def from_db(cls, db: Any, field_names: Any, values: Any) -> Any:
-        instance = super().from_db(db, field_names, values)
+    def from_db(cls, db: Any, field_names: Any, values: Any, **kwargs: Any) -> Any:
+        instance = super().from_db(db, field_names, values, **kwargs)
         instance._loaded_company_id = instance.__dict__.get("company_id")  # type: ignore[attr-defined]
         return instance
 

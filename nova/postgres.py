@@ -333,10 +333,10 @@ def _start() -> None:
             f"{data} belongs to the user {_user_name(data.stat().st_uid)}. Set NOVA_HOME to a folder of your own."
         )
     if user is not None and data.stat().st_uid != user.pw_uid:
-        for folder, _folders, files in os.walk(data):
-            os.chown(folder, user.pw_uid, user.pw_gid)
+        for place, _folders, files in os.walk(data):
+            os.chown(place, user.pw_uid, user.pw_gid)
             for name in files:
-                os.lchown(os.path.join(folder, name), user.pw_uid, user.pw_gid)
+                os.lchown(os.path.join(place, name), user.pw_uid, user.pw_gid)
     settings = "".join(f"{name} = {value}\n" for name, value in _server_settings().items())
     target = data / "nova.conf"
     target.write_text(settings, encoding="utf-8")

@@ -24,7 +24,7 @@ DEBUG = env.bool("NOVA_DEBUG", default=False)
 
 def _secret(variable: str, filename: str, *, size: int = 32) -> str:
     """A secret from the environment, from the file named by <variable>_FILE, or (never in production) made once in NOVA_HOME."""
-    if value := env.str(variable, default=""):
+    if value := str(env.str(variable, default="")):
         return value
     if path := env.str(f"{variable}_FILE", default=""):
         return Path(path).read_text(encoding="utf-8").strip()
@@ -48,7 +48,7 @@ def _secret(variable: str, filename: str, *, size: int = 32) -> str:
 
 def _host(variable: str, default: str) -> str:
     """The address of an outside API. Plain http is for this machine only."""
-    value = env.str(variable, default=default).rstrip("/")
+    value: str = str(env.str(variable, default=default)).rstrip("/")
     parts = urlsplit(value.replace("{shop}", "shop"))
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")):
         raise ImproperlyConfigured(f"{variable} must be an https address (http only for this machine), not {value!r}.")
