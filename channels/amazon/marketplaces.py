@@ -1,0 +1,27 @@
+"""Amazon's 23 marketplaces: id -> name as settlement reports write it, in lower case."""
+
+MARKETPLACES = {
+    "A2EUQ1WTGCTBG2": "amazon.ca",
+    "ATVPDKIKX0DER": "amazon.com",
+    "A1AM78C64UM0Y8": "amazon.com.mx",
+    "A2Q3Y263D00KWC": "amazon.com.br",
+    "A28R8C7NBKEWEA": "amazon.ie",
+    "A1RKKUPIHCS9HS": "amazon.es",
+    "A1F83G8C2ARO7P": "amazon.co.uk",
+    "A13V1IB3VIYZZH": "amazon.fr",
+    "AMEN7PMS3EDWL": "amazon.com.be",
+    "A1805IZSGTT6HS": "amazon.nl",
+    "A1PA6795UKMFR9": "amazon.de",
+    "APJ6JRA9NG5V4": "amazon.it",
+    "A2NODRKZP88ZB9": "amazon.se",
+    "AE08WJ6YKNBMC": "amazon.co.za",
+    "A1C3SOZRARQ6R3": "amazon.pl",
+    "ARBP9OOSHTCHU": "amazon.eg",
+    "A33AVAJ2PDY3EV": "amazon.com.tr",
+    "A17E79C6D8DWNP": "amazon.sa",
+    "A2VIGQ35RCS4UG": "amazon.ae",
+    "A21TJRUUN4KGV": "amazon.in",
+    "A19VAU5U5O7RUS": "amazon.sg",
+    "A39IBJ37TRP1C6": "amazon.com.au",
+    "A1VC38T7YXB528": "amazon.co.jp",
+}
