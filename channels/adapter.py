@@ -122,6 +122,8 @@ class Adapter(ABC):
     regions: Mapping[str, str]
     """Region code -> label, the values allowed for a shop of this channel."""
     kinds: Mapping[str, DocumentKind]
+    #: Kinds of which one must be taken before a shop's money may enter the unified P&L (MONEY.md rule 4); empty: none.
+    revenue_kinds: frozenset[str] = frozenset()
 
     @abstractmethod
     def recognise(self, body: bytes, filename: str) -> Recognised | None:

@@ -100,7 +100,9 @@ def _voucher(index: int, transaction: dict[str, Any], source: Source, parsed: Pa
     if kind == "Transfer":
         # The payout itself: money that leaves the account, never income.
         parsed.payouts.append(
-            PayoutRecord(ids.get("SETTLEMENT_ID") or ids.get("DISBURSEMENT_ID") or outside_id, currency, abs(total), "in_transit", posted)
+            PayoutRecord(
+                ids.get("SETTLEMENT_ID") or ids.get("DISBURSEMENT_ID") or outside_id, currency, abs(total), "in_transit", posted
+            )
         )
         return None
     market = transaction.get("marketplaceDetails") or {}
@@ -134,7 +136,7 @@ def _voucher(index: int, transaction: dict[str, Any], source: Source, parsed: Pa
 def _lines(index: int, transaction: dict[str, Any], kind: str, context: str) -> Iterator[LineRecord]:
     items = [item for item in transaction.get("items") or () if item.get("breakdowns")]
     for item in items:
-        product = next((row for row in item.get("contexts") or () if row.get("sku")), {})
+        product: dict[str, Any] = next((row for row in item.get("contexts") or () if row.get("sku")), {})
         sku = str(product.get("sku") or "")
         units = product.get("quantityShipped")
         for group, name, amount in _named(item["breakdowns"], ""):

@@ -6,7 +6,6 @@ Times without a zone are UTC. Source: GET_V2_SETTLEMENT_REPORT_DATA_FLAT_FILE(_V
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -108,7 +107,7 @@ def recognise(body: bytes) -> Recognised | None:
     if not known <= keys:
         # Most of the columns under other names: an edition to be matched by staff.
         v2 = {header_key(column.code) for column in V2_COLUMNS}
-        if "\t" in first and len(table.headers) >= 10 and 3 <= len(keys & v2):
+        if "\t" in first and len(table.headers) >= 10 and len(keys & v2) >= 3:
             return Recognised("settlement_v2", "", unknown_columns=True, headers=table.headers)
         return None
     if {"amounttype", "amount"} <= keys:
@@ -163,9 +162,13 @@ def parse(source: Source) -> ParsedDocument:
         if current is None or current.record.outside_id != settlement_id:
             current = settlements.get(settlement_id)
         if current is None:
-            raise DocumentError(f"Settlement {settlement_id} has no summary row (with total-amount) before its first line.", row=number)
+            raise DocumentError(
+                f"Settlement {settlement_id} has no summary row (with total-amount) before its first line.", row=number
+            )
         if len(cells) < reader.least:
-            raise DocumentError(f"The row has {len(cells)} of {len(table.headers)} cells; the file may be cut off here.", row=number)
+            raise DocumentError(
+                f"The row has {len(cells)} of {len(table.headers)} cells; the file may be cut off here.", row=number
+            )
         reader.take_row(number, cells, current)
     if not settlements:
         raise DocumentError("The file has headers but no settlement.")
@@ -283,7 +286,9 @@ class _Reader:
                 quantity = -units if units is not None and voucher.event is EventKind.REFUND else units
             voucher.lines.append(LineRecord(path, name, context, amount, sku, quantity, number))
 
-    def _voucher(self, number: int, settlement: _Settlement, key: tuple[str, str, str, str], posted: datetime | date) -> VoucherRecord:
+    def _voucher(
+        self, number: int, settlement: _Settlement, key: tuple[str, str, str, str], posted: datetime | date
+    ) -> VoucherRecord:
         order, kind, marketplace, _posted = key
         event = EventKind.OTHER
         if order:
@@ -375,5 +380,3 @@ def _close(settlement: _Settlement, source: Source, parsed: ParsedDocument) -> N
         parsed.payouts.append(PayoutRecord(record.payout, record.currency, record.total or Decimal(0), "paid", record.closed_at))
     elif record.total:
         parsed.notes.append(f"Settlement {record.outside_id} ends at {record.total} {record.currency}: nothing was paid out.")
-
-

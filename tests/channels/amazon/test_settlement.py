@@ -16,14 +16,37 @@ from channels.adapter import DocumentError, Source
 from channels.amazon.adapter import adapter
 from channels.records import EventKind, ParsedDocument
 
-HEAD = (
-    "settlement-id settlement-start-date settlement-end-date deposit-date total-amount currency transaction-type order-id "
-    "merchant-order-id adjustment-id shipment-id marketplace-name amount-type amount-description amount fulfillment-id posted-date "
-    "posted-date-time order-item-code merchant-order-item-id merchant-adjustment-item-id sku quantity-purchased promotion-id"
-).split()
+HEAD = [
+    "settlement-id",
+    "settlement-start-date",
+    "settlement-end-date",
+    "deposit-date",
+    "total-amount",
+    "currency",
+    "transaction-type",
+    "order-id",
+    "merchant-order-id",
+    "adjustment-id",
+    "shipment-id",
+    "marketplace-name",
+    "amount-type",
+    "amount-description",
+    "amount",
+    "fulfillment-id",
+    "posted-date",
+    "posted-date-time",
+    "order-item-code",
+    "merchant-order-item-id",
+    "merchant-adjustment-item-id",
+    "sku",
+    "quantity-purchased",
+    "promotion-id",
+]
 
 
-def settlement(rows: list[dict[str, str]], *, total: str, currency: str = "USD", start: str = "2026-06-16 00:00:00 UTC") -> list[dict[str, str]]:
+def settlement(
+    rows: list[dict[str, str]], *, total: str, currency: str = "USD", start: str = "2026-06-16 00:00:00 UTC"
+) -> list[dict[str, str]]:
     summary = {
         "settlement-id": "9001",
         "settlement-start-date": start,
@@ -35,7 +58,9 @@ def settlement(rows: list[dict[str, str]], *, total: str, currency: str = "USD",
     return [summary, *({"settlement-id": "9001", **row} for row in rows)]
 
 
-def row(amount: str, *, posted: str = "2026-06-17 08:14:22 UTC", name: str = "Principal", group: str = "ItemPrice", **more: str) -> dict[str, str]:
+def row(
+    amount: str, *, posted: str = "2026-06-17 08:14:22 UTC", name: str = "Principal", group: str = "ItemPrice", **more: str
+) -> dict[str, str]:
     return {
         "transaction-type": "Order",
         "order-id": "114-1",
@@ -53,7 +78,12 @@ def row(amount: str, *, posted: str = "2026-06-17 08:14:22 UTC", name: str = "Pr
 
 def text(rows: list[dict[str, str]], *, head: list[str] | None = None) -> str:
     head = head or HEAD
-    return "\n".join("\t".join([name for name in head] if values is None else [values.get(name, "") for name in head]) for values in [None, *rows]) + "\n"
+    return (
+        "\n".join(
+            "\t".join(list(head) if values is None else [values.get(name, "") for name in head]) for values in [None, *rows]
+        )
+        + "\n"
+    )
 
 
 def parse(body: bytes | str, **more: object) -> ParsedDocument:
@@ -82,7 +112,7 @@ def test_one_voucher_per_order_with_quantity_once():
 def test_encodings_and_column_order_and_case_do_not_matter(encoding):
     title = {"windows-1252": "Küchenwaage", "shift_jis": "ランタン", "utf-16": "Lampe été"}.get(encoding, "Lámpara")
     rows = settlement([row("20.00", sku=title), row("-3.00", name="Commission", group="ItemFees", sku=title)], total="17.00")
-    shuffled = [name for name in reversed(HEAD)]
+    shuffled = list(reversed(HEAD))
     body = text(rows, head=shuffled).replace("settlement-id", "Settlement-ID", 1).encode(encoding)
     parsed = parse(body)
     assert sum(line.amount for line in parsed.vouchers[0].lines) == D("17.00")
@@ -106,7 +136,9 @@ def test_date_styles_of_the_regions(posted, expected):
 
 
 def test_decimal_comma_and_thousands():
-    parsed = parse(text(settlement([row("1.234,50"), row("-34,50", name="Commission", group="ItemFees")], total="1.200,00", currency="EUR")))
+    parsed = parse(
+        text(settlement([row("1.234,50"), row("-34,50", name="Commission", group="ItemFees")], total="1.200,00", currency="EUR"))
+    )
     assert parsed.statements[0].total == D("1200.00")
 
 
@@ -152,7 +184,12 @@ def test_a_negative_total_is_no_payout():
 
 
 def test_an_order_of_another_channel_carries_the_sellers_order_id_and_the_mcf_context():
-    shipped = row("-4.00", name="FBA transportation fee", group="ShipmentFees", **{"marketplace-name": "Non-Amazon US", "merchant-order-id": "TT-577"})
+    shipped = row(
+        "-4.00",
+        name="FBA transportation fee",
+        group="ShipmentFees",
+        **{"marketplace-name": "Non-Amazon US", "merchant-order-id": "TT-577"},
+    )
     voucher = parse(text(settlement([shipped], total="-4.00"))).vouchers[0]
     assert (voucher.order, voucher.lines[0].context, voucher.marketplace) == ("TT-577", "mcf", "non-amazon us")
 
