@@ -41,6 +41,7 @@ class RuleStatus(models.TextChoices):
     PROPOSED = "proposed", "Proposed"
     APPROVED = "approved", "Approved"
     REJECTED = "rejected", "Returned"
+    WITHDRAWN = "withdrawn", "Withdrawn"
     RETIRED = "retired", "Retired"
 
 
@@ -62,7 +63,10 @@ _PROPOSAL_GUARD = """
        <> to_jsonb(OLD) - ARRAY['status', 'approver_id', 'decided_at', 'decision_reason', 'valid_to'] THEN
         RAISE EXCEPTION 'Rule % has been proposed and cannot be edited; propose another one.', OLD.id USING ERRCODE = 'check_violation';
     END IF;
-    IF NOT ((OLD.status = 'proposed' AND NEW.status IN ('proposed', 'approved', 'rejected'))
+    IF NEW.status = 'withdrawn' AND NEW.approver_id IS NOT NULL THEN
+        RAISE EXCEPTION 'Rule % is taken back by its author; nobody decides on it.', OLD.id USING ERRCODE = 'check_violation';
+    END IF;
+    IF NOT ((OLD.status = 'proposed' AND NEW.status IN ('proposed', 'approved', 'rejected', 'withdrawn'))
             OR (OLD.status = 'approved' AND NEW.status IN ('approved', 'retired'))
             OR OLD.status = NEW.status) THEN
         RAISE EXCEPTION 'Rule % cannot go from % to %.', OLD.id, OLD.status, NEW.status USING ERRCODE = 'check_violation';
