@@ -18,6 +18,8 @@ from django.shortcuts import render
 from nova.models import Company
 
 Page = Callable[..., HttpResponse]
+#: Session key of the company somebody worked on last.
+LAST_COMPANY = "company"
 
 
 def company_page(*, permission: str = "") -> Callable[[Page], Page]:
@@ -31,9 +33,10 @@ def company_page(*, permission: str = "") -> Callable[[Page], Page]:
     def decorate(view: Page) -> Page:
         @wraps(view)
         def guarded(request: HttpRequest, code: str, *args: Any, **kwargs: Any) -> HttpResponse:
-            company = Company.objects.for_user(request.user).filter(code=code).first()  # type: ignore[attr-defined]
+            company = next((row for row in my_companies(request) if row.code == code), None)
             if company is None:
                 raise Http404("No such company.")
+            remember_company(request, company)
             if permission and not request.user.has_perm(permission):
                 raise PermissionDenied
             return view(request, company, *args, **kwargs)
@@ -41,6 +44,32 @@ def company_page(*, permission: str = "") -> Callable[[Page], Page]:
         return admin.site.admin_view(guarded)  # type: ignore[return-value]
 
     return decorate
+
+
+def my_companies(request: HttpRequest) -> list[Company]:
+    """The companies of the signed-in user by name, read once per request."""
+    rows: list[Company] | None = getattr(request, "_nova_companies", None)
+    if rows is None:
+        user = getattr(request, "user", None)
+        rows = list(Company.objects.for_user(user)) if user is not None else []  # type: ignore[attr-defined]
+        request._nova_companies = rows  # type: ignore[attr-defined]
+    return rows
+
+
+def current_company(request: HttpRequest) -> Company | None:
+    """The company the user works on: the one in the address, else the last one, else the first; None without any."""
+    rows = my_companies(request)
+    session = getattr(request, "session", {})
+    code = getattr(request, "_nova_company", "") or session.get(LAST_COMPANY, "")
+    return next((row for row in rows if row.code == code), rows[0] if rows else None)
+
+
+def remember_company(request: HttpRequest, company: Company) -> None:
+    """Make `company` the one that the sidebar and the next visit start with."""
+    request._nova_company = company.code  # type: ignore[attr-defined]
+    session = getattr(request, "session", None)
+    if session is not None and session.get(LAST_COMPANY) != company.code:
+        session[LAST_COMPANY] = company.code
 
 
 def render_page(

@@ -1,6 +1,20 @@
 """Addresses of Nova."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from django.views.generic import RedirectView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from nova import dashboard
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin/", admin.site.urls),
+    path("portfolio/", dashboard.portfolio, name="portfolio"),
+    path("c/<str:code>/", dashboard.company_home, name="company"),
+    path("c/<str:code>/", include("ledger.urls")),
+]
+
+handler400 = "nova.errors.bad_request"
+handler403 = "nova.errors.forbidden"
+handler404 = "nova.errors.not_found"
+handler500 = "nova.errors.server_error"
