@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from channels.adapter import DocumentError, DocumentKind, Source, headers_digest
@@ -22,7 +23,7 @@ from channels.models import ColumnMatch, Document, Shop, Upload
 from channels.records import EventSource, LineRecord, ParsedDocument, PayoutRecord, StatementRecord, VoucherRecord
 from channels.registry import get_adapter
 from inventory.models import Listing
-from ledger.models import LedgerIntake, Payout, Statement, Withdrawal
+from ledger.models import LedgerIntake, Payout, Statement, Voucher, Withdrawal
 from ledger.take import Batch, Counts, shorten, take_batches, withdraw_vouchers
 from nova.models import Company
 
@@ -309,7 +310,13 @@ def _doubts(shop: Shop, parsed: ParsedDocument) -> str:
     if not others:
         return ""
     statements = [statement.outside_id for statement in parsed.statements]
-    hit = Statement.objects.filter(company=shop.company_id, shop__in=others, outside_id__in=statements).first()
+    # What a withdrawn import left behind is no knowledge: only statements with lines in force count.
+    in_force = Voucher.objects.filter(company=OuterRef("company"), statement=OuterRef("pk"), current=True)
+    hit = (
+        Statement.objects.filter(company=shop.company_id, shop__in=others, outside_id__in=statements)
+        .filter(Exists(in_force))
+        .first()
+    )
     if hit is not None:
         return f"Statement {hit.outside_id} is known of {others[hit.shop_id]}. Is this document really of {shop.name}?"
     orders = sorted({voucher.order for voucher in parsed.vouchers if voucher.order})
@@ -317,7 +324,7 @@ def _doubts(shop: Shop, parsed: ParsedDocument) -> str:
         sample = orders[:: max(1, len(orders) // 200)]
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT order_ref, shop_id FROM ledger_voucher WHERE company_id = %s AND shop_id = ANY(%s) AND order_ref = ANY(%s) LIMIT 1",
+                "SELECT order_ref, shop_id FROM ledger_voucher WHERE company_id = %s AND shop_id = ANY(%s) AND order_ref = ANY(%s) AND current LIMIT 1",
                 [shop.company_id, list(others), sample],
             )
             row = cursor.fetchone()
@@ -325,13 +332,28 @@ def _doubts(shop: Shop, parsed: ParsedDocument) -> str:
             return f"Order {row[0]} is known of {others[row[1]]}. Is this document really of {shop.name}?"
     codes = {line.listing for voucher in parsed.vouchers for line in voucher.lines if line.listing}
     if codes and Listing.objects.filter(company=shop.company_id, shop=shop).exists():
-        own = Listing.objects.filter(company=shop.company_id, shop=shop, code__in=codes).count()
-        if own == 0:
+        if not _sold_listings(shop, shop.pk, codes):
             for other_id, name in others.items():
-                known = Listing.objects.filter(company=shop.company_id, shop=other_id, code__in=codes).count()
+                known = _sold_listings(shop, other_id, codes)
                 if known * 2 >= len(codes):
                     return f"{known} of its {len(codes)} article codes are known of {name}, none of {shop.name}. Is it really of {shop.name}?"
     return ""
+
+
+def _sold_listings(shop: Shop, other_id: int, codes: set[str]) -> int:
+    """How many of these article codes have money in force in a shop of the same company."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT count(*) FROM inventory_listing listing
+            WHERE listing.company_id = %s AND listing.shop_id = %s AND listing.code = ANY(%s) AND EXISTS (
+                SELECT 1 FROM ledger_pnllistingmonth month
+                WHERE month.company_id = listing.company_id AND month.listing_id = listing.id AND month.lines > 0
+            )
+            """,
+            [shop.company_id, other_id, sorted(codes)],
+        )
+        return int(cursor.fetchone()[0])
 
 
 def _take(intake: LedgerIntake, parsed: ParsedDocument) -> None:
@@ -483,6 +505,7 @@ def _save_payouts(shop: Shop, company: Company, document: Document, records: Seq
                 "currency": record.currency,
                 "amount": record.amount,
                 "status": record.status,
+                "document": document,
                 **({"paid_on": paid_on} if paid_on else {}),
                 **({"trace": record.trace[:100]} if record.trace else {}),
             },
@@ -535,9 +558,8 @@ def _check_statements(shop: Shop, company: Company, document: Document, kind: Do
         rows = cursor.fetchall()
     records = []
     for _statement_id, outside_id, currency, closed_at, total, complete, lines, remainder, posted_on in rows:
-        if not complete or total is None:
-            continue
-        difference = total - lines
+        # A statement whose lines are not all there has nothing to explain yet; a remainder of before is taken back.
+        difference = total - lines if complete and total is not None else Decimal(0)
         if difference == remainder:
             continue
         day = closed_at or posted_on or timezone.now()
@@ -632,7 +654,16 @@ def withdraw(*, document: Document, reason: str, user: Any) -> Withdrawal:
         refused = _why_not_withdraw(document)
         if refused:
             raise WithdrawalRefused(refused)
+        statements = list(
+            Voucher.objects.filter(company=company, document=document, current=True, statement__isnull=False)
+            .values_list("statement_id", flat=True)
+            .distinct()
+        )
         _counts, earlier = withdraw_vouchers(shop=shop, company=company, document=document)
+        kind = get_adapter(shop.channel).kinds[intake.result["kind"]]
+        _reopen_statements(shop, company, document, kind, statements)
+        # A payout that only this document told of is no longer expected; taking the document again restores it.
+        Payout.objects.filter(company=company, document=document).update(status=Payout.Status.CANCELLED)
         row = Withdrawal.objects.create(company=company, document=document, reason=reason, withdrawn_by=user)
         intake.state, intake.finished_at = State.WITHDRAWN, timezone.now()
         intake.save()
@@ -645,6 +676,25 @@ def withdraw(*, document: Document, reason: str, user: Any) -> Withdrawal:
     for intake_id in again:
         take_document(intake_id=intake_id)
     return row
+
+
+def _reopen_statements(
+    shop: Shop, company: Company, document: Document, kind: DocumentKind, statement_ids: Sequence[int]
+) -> None:
+    """Statements that lost lines are complete no longer, and what was unexplained in them is taken back."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE ledger_statement statement SET complete = false
+            WHERE company_id = %(company)s AND id = ANY(%(ids)s) AND complete AND coalesce(voucher_count, 1) > (
+                SELECT count(*) FROM ledger_voucher voucher
+                WHERE voucher.company_id = %(company)s AND voucher.shop_id = %(shop)s AND voucher.statement_id = statement.id
+                    AND voucher.current AND voucher.state = 'settled' AND voucher.family <> 'remainder'
+            )
+            """,
+            {"company": company.pk, "shop": shop.pk, "ids": list(statement_ids)},
+        )
+    _check_statements(shop, company, document, kind, Outcome(statements=list(statement_ids)))
 
 
 def undo_withdrawal(*, withdrawal: Withdrawal, user: Any) -> LedgerIntake:
