@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from channels.adapter import Adapter, DocumentError, Recognised, Source
-from channels.models import Document, Shop, Upload
+from channels.models import Document, Shop, Upload, UploadFile
 from channels.personal import store_personal_data
 from channels.registry import adapters, get_adapter
 
@@ -40,6 +40,7 @@ def keep_document(*, shop: Shop, body: bytes, filename: str = "", upload: Upload
     if len(body) > MAX_DOCUMENT_BYTES:
         raise DocumentError(f"The file has {len(body):,} bytes; Nova takes up to {MAX_DOCUMENT_BYTES:,}.")
     adapter = get_adapter(shop.channel)
+    size = len(body)
     recognised = adapter.recognise(body, filename)
     problem = ""
     owner: Adapter = adapter
@@ -60,6 +61,7 @@ def keep_document(*, shop: Shop, body: bytes, filename: str = "", upload: Upload
             company=shop.company_id, shop=shop, kind=kind, outside_id=outside_id, digest=digest
         ).first()
         if existing is not None:
+            _note_file(upload, existing, filename, size, repeated=True)
             return Kept(existing, False, recognised, problem)
         if personal:
             store_personal_data(shop=shop, records=personal)
@@ -76,7 +78,20 @@ def keep_document(*, shop: Shop, body: bytes, filename: str = "", upload: Upload
                 "body": zlib.compress(body, COMPRESSION_LEVEL),
             },
         )
+        _note_file(upload, document, filename, size, repeated=not created)
     return Kept(document, created, recognised, problem)
+
+
+def _note_file(upload: Upload | None, document: Document, filename: str, size: int, *, repeated: bool) -> None:
+    """Remember which file of which upload this document is; a document kept before may be in many uploads."""
+    if upload is not None:
+        UploadFile.objects.get_or_create(
+            company_id=document.company_id,
+            upload=upload,
+            document=document,
+            filename=filename[:255],
+            defaults={"size": size, "repeated": repeated},
+        )
 
 
 def _explain(body: bytes, filename: str, shop: Shop, adapter: Adapter) -> tuple[str, tuple[Adapter, Recognised] | None]:

@@ -90,6 +90,34 @@ class Document(Owned):
         return zlib.decompress(bytes(self.body))
 
 
+class UploadFile(Owned):
+    """One file of an upload: the document that it is, or why it could not be kept."""
+
+    upload = CompanyForeignKey(Upload, related_name="files")
+    document = CompanyForeignKey(Document, null=True, blank=True, related_name="uploads")
+    filename = models.CharField(max_length=255, blank=True)
+    size = models.BigIntegerField(default=0, help_text="Bytes as uploaded.")
+    repeated = models.BooleanField(default=False, help_text="The same bytes had been kept before.")
+    problem = models.TextField(blank=True, help_text="Why there is no document.")
+
+    class Meta:
+        ordering = ("id",)
+        constraints = owned_constraints(
+            CompanyReference(field="upload", name="channels_uploadfile_upload"),
+            CompanyReference(field="document", name="channels_uploadfile_document"),
+            models.UniqueConstraint(
+                fields=["company", "upload", "document", "filename"], name="channels_uploadfile_natural"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(document__isnull=False) | ~models.Q(problem=""), name="channels_uploadfile_problem"
+            ),
+            referenced=False,
+        )
+
+    def __str__(self) -> str:
+        return self.filename
+
+
 class PersonalData(Owned):
     """Buyer data of one order, encrypted with a key of its own. Erasing destroys the key; documents hold tokens only."""
 
