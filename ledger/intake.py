@@ -111,6 +111,23 @@ def answer_question(
     Raises:
         ValueError: a column mapping was given for a document that did not ask for one, or it names unknown columns.
     """
+    intake = note_answer(intake_id=intake_id, user=user, confirm=confirm, accept_difference=accept_difference, columns=columns)
+    return intake if intake.state == State.TAKEN else take_document(intake_id=intake.pk)
+
+
+def note_answer(
+    *,
+    intake_id: int,
+    user: Any = None,
+    confirm: bool = False,
+    accept_difference: bool = False,
+    columns: Mapping[str, str] | None = None,
+) -> LedgerIntake:
+    """Write down an answer and leave the document waiting for whoever reads it next. Without an answer: try again.
+
+    Raises:
+        ValueError: as `answer_question`.
+    """
     intake = LedgerIntake.objects.select_related("document", "document__shop").get(pk=intake_id)
     if intake.state == State.TAKEN:
         return intake
@@ -121,7 +138,7 @@ def answer_question(
     intake.accept_difference = intake.accept_difference or accept_difference
     intake.state, intake.question, intake.error, intake.attempts = State.WAITING, "", "", 0
     intake.save()
-    return take_document(intake_id=intake.pk)
+    return intake
 
 
 def remember_columns(*, document: Document, columns: Mapping[str, str], user: Any = None) -> ColumnMatch:
@@ -331,12 +348,12 @@ def _doubts(shop: Shop, parsed: ParsedDocument) -> str:
         if row is not None:
             return f"Order {row[0]} is known of {others[row[1]]}. Is this document really of {shop.name}?"
     codes = {line.listing for voucher in parsed.vouchers for line in voucher.lines if line.listing}
-    if codes and Listing.objects.filter(company=shop.company_id, shop=shop).exists():
-        if not _sold_listings(shop, shop.pk, codes):
-            for other_id, name in others.items():
-                known = _sold_listings(shop, other_id, codes)
-                if known * 2 >= len(codes):
-                    return f"{known} of its {len(codes)} article codes are known of {name}, none of {shop.name}. Is it really of {shop.name}?"
+    has_listings = Listing.objects.filter(company=shop.company_id, shop=shop).exists()
+    if codes and has_listings and not _sold_listings(shop, shop.pk, codes):
+        for other_id, name in others.items():
+            known = _sold_listings(shop, other_id, codes)
+            if known * 2 >= len(codes):
+                return f"{known} of its {len(codes)} article codes are known of {name}, none of {shop.name}. Is it really of {shop.name}?"
     return ""
 
 
