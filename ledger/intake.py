@@ -337,7 +337,12 @@ def _doubts(shop: Shop, parsed: ParsedDocument) -> str:
     if hit is not None:
         return f"Statement {hit.outside_id} is known of {others[hit.shop_id]}. Is this document really of {shop.name}?"
     orders = sorted({voucher.order for voucher in parsed.vouchers if voucher.order})
-    if orders:
+    if orders and not get_adapter(shop.channel).order_ids_are_unique:
+        # The same order number says nothing here; the same voucher does.
+        known_id = _known_voucher(shop, list(others), parsed)
+        if known_id is not None:
+            return f"{known_id[0]} is known of {others[known_id[1]]}. Is this document really of {shop.name}?"
+    elif orders:
         sample = orders[:: max(1, len(orders) // 200)]
         with connection.cursor() as cursor:
             cursor.execute(
@@ -355,6 +360,25 @@ def _doubts(shop: Shop, parsed: ParsedDocument) -> str:
             if known * 2 >= len(codes):
                 return f"{known} of its {len(codes)} article codes are known of {name}, none of {shop.name}. Is it really of {shop.name}?"
     return ""
+
+
+def _known_voucher(shop: Shop, others: list[int], parsed: ParsedDocument) -> tuple[str, int] | None:
+    """A voucher of the document that another shop has told of: its name in words and the shop. A sample of 200 is looked up."""
+    keys = sorted({(voucher.family, shorten(voucher.outside_id, 300)) for voucher in parsed.vouchers})
+    sample = keys[:: max(1, len(keys) // 200)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT voucher.family || ' ' || voucher.outside_id, voucher.shop_id
+            FROM unnest(%s::text[], %s::text[]) AS wanted(family, outside_id)
+            JOIN ledger_voucher voucher ON voucher.company_id = %s AND voucher.shop_id = ANY(%s)
+                AND voucher.family = wanted.family AND voucher.outside_id = wanted.outside_id AND voucher.current
+            LIMIT 1
+            """,
+            [[key[0] for key in sample], [key[1] for key in sample], shop.company_id, others],
+        )
+        row = cursor.fetchone()
+    return (row[0], row[1]) if row is not None else None
 
 
 def _sold_listings(shop: Shop, other_id: int, codes: set[str]) -> int:
