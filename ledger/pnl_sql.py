@@ -1,0 +1,422 @@
+"""The SQL of the P&L: from rollup rows or fee lines to amounts in one currency, with a category and, where asked, a SKU.
+
+Three sources give the same figures, row for row of what they hold: the month rollups (whole months, base currency), the
+day rollup (any period, the paid clock, any currency), and the fee lines themselves (what stands behind a cell).
+
+`compose` writes common table expressions up to `placed`, whose columns are `k0`, `k1`, ... (the key columns of the
+dimensions asked for), `fee_type_id`, `currency`, `mapped`, `settled` and the measures. Amounts stay exact: base amounts
+have fourteen decimals, and the weights by which a listing's money goes to SKUs have eight and add up to one, the largest
+taking the remainder; so any grouping of lines, days or months adds up to the last digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import Enum
+from typing import Any
+
+from ledger.models.rollups import Clock
+from ledger.pnl_frame import OUTSIDE, Frame
+from ledger.pnl_question import ARTICLES, PERIODS, UNIFIED, Condition, Dimension, Question
+
+SUMS = """
+    trim_scale(coalesce(sum(amount), 0)) AS amount,
+    trim_scale(coalesce(sum(amount) FILTER (WHERE settled), 0)) AS settled_amount,
+    trim_scale(coalesce(sum(amount) FILTER (WHERE NOT mapped), 0)) AS unmapped_amount,
+    trim_scale(coalesce(sum(provisional), 0)) AS provisional_amount,
+    coalesce(sum(quantity), 0) AS quantity,
+    coalesce(sum(lines), 0) AS lines
+"""
+
+
+class Source(Enum):
+    """Where the money is read."""
+
+    MONTHS = "months"
+    DAYS = "days"
+    LINES = "lines"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One reading: `by` are the dimensions that become key columns, `conditions` what is left in."""
+
+    question: Question
+    frame: Frame
+    by: tuple[Dimension, ...]
+    conditions: tuple[Condition, ...]
+    source: Source
+
+    @property
+    def wanted(self) -> frozenset[Dimension]:
+        return frozenset(self.by) | {condition.dimension for condition in self.conditions}
+
+    @property
+    def by_listing(self) -> bool:
+        return Dimension.LISTING in self.wanted or self.by_article
+
+    @property
+    def by_article(self) -> bool:
+        return bool(self.wanted & ARTICLES)
+
+
+def choose_source(question: Question, conditions: Sequence[Condition], frame: Frame) -> Source:
+    """Months where whole months in base currency are asked for and no SKU component changes inside a month."""
+    wanted = {condition.dimension for condition in conditions} | set(question.by)
+    whole = all(day is None or day.day == 1 for day in (question.start, question.end))
+    if (
+        question.clock == Clock.PAID
+        or question.report_currency != question.company.currency
+        or not whole
+        or wanted & {Dimension.WEEK, Dimension.DAY}
+        or (wanted & ARTICLES and frame.dated == "day")
+    ):
+        return Source.DAYS
+    return Source.MONTHS
+
+
+@dataclass
+class Statement:
+    """SQL under construction: common table expressions and their parameters."""
+
+    parts: list[str] = field(default_factory=list)
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, name: str, text: str) -> None:
+        self.parts.append(f"{name} AS ({text})")
+
+    def value(self, value: Any) -> str:
+        """The placeholder of a value."""
+        name = f"p{len(self.parameters)}"
+        self.parameters[name] = value
+        return f"%({name})s"
+
+    def having(self, select: str) -> str:
+        return f"WITH {', '.join(self.parts)} {select}"
+
+
+def compose(plan: Plan) -> Statement:
+    """The statement up to `placed`."""
+    statement = Statement()
+    statement.parameters |= {
+        "company": plan.question.company.pk,
+        "clock": str(plan.question.clock),
+        "target": plan.question.report_currency,
+        "known_at": plan.question.known_at,
+    }
+    columns = _columns(plan)
+    if plan.source is Source.MONTHS:
+        _month_facts(plan, statement, columns)
+    else:
+        _day_facts(plan, statement, columns)
+    if plan.by_article:
+        _components(plan, statement)
+    _placed(plan, statement)
+    return statement
+
+
+def _columns(plan: Plan) -> list[str]:
+    """The columns of the source that later steps need, besides the measures."""
+    columns = ["fee_type_id", "event_month", "currency", "state" if Dimension.STATE in plan.by else "settled"]
+    if PERIODS.intersection(plan.by):
+        columns.append("period")
+    if Dimension.SHOP in plan.by:
+        columns.append("shop_id")
+    if plan.by_listing:
+        columns.append("listing_id")
+    if plan.by_article and plan.frame.dated:
+        columns.append("moment")
+    if plan.source is Source.LINES:
+        columns.append("id")
+    return columns
+
+
+# What the source tables call the columns; `moment` decides which components of a listing hold.
+_MONTH_COLUMNS = {"settled": "state = 'settled' AS settled", "period": "month AS period", "moment": "event_month AS moment"}
+_PERIOD = {
+    Dimension.MONTH: "date_trunc('month', {day})::date",
+    Dimension.WEEK: "date_trunc('week', {day})::date",
+    Dimension.DAY: "{day}",
+}
+_MEASURES = ("amount", "provisional", "unrated", "quantity", "lines")
+_CLOCK_DAY = {
+    Clock.EVENT: "fact.event_on",
+    Clock.POSTED: "fact.posted_on",
+    Clock.PAID: "CASE WHEN payout.status IN ('paid', 'in_transit') THEN payout.paid_on END",
+}
+
+
+def _month_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
+    where = ["company_id = %(company)s", "clock = %(clock)s", *_common_conditions(plan, statement, "state", "currency")]
+    if plan.question.start:
+        where.append(f"month >= {statement.value(plan.question.start)}")
+    if plan.question.end:
+        where.append(f"month < {statement.value(plan.question.end)}")
+    for condition in plan.conditions:
+        if condition.dimension is Dimension.MONTH:
+            where.append(f"month = ANY({statement.value([date.fromisoformat(value) for value in condition.known])}::date[])")
+
+    def select(table: str, *, listing: str, sign: str = "", extra: str = "") -> str:
+        names = ", ".join(
+            f"{listing} AS listing_id" if column == "listing_id" else _MONTH_COLUMNS.get(column, column) for column in columns
+        )
+        sums = (
+            f"{sign}base_amount AS amount, {sign}provisional_base AS provisional, {sign}unrated_amount AS unrated, "
+            f"{sign}quantity AS quantity, {sign}lines AS lines"
+        )
+        return f"SELECT {names}, {sums} FROM {table} WHERE {' AND '.join(where)}{extra}"
+
+    if not plan.by_listing:
+        rows = [select("ledger_pnlmonth", listing="NULL::bigint")]
+    elif plan.frame.listing_ids is not None:
+        extra = f" AND listing_id = ANY({statement.value(list(plan.frame.listing_ids))}::bigint[])"
+        rows = [select("ledger_pnllistingmonth", listing="listing_id", extra=extra)]
+    else:
+        # Lines without a listing are the shop's months less those of its listings.
+        rows = [
+            select("ledger_pnllistingmonth", listing="listing_id"),
+            select("ledger_pnlmonth", listing="NULL::bigint"),
+            select("ledger_pnllistingmonth", listing="NULL::bigint", sign="-"),
+        ]
+    sums = ", ".join(f"sum({name}) AS {name}" for name in _MEASURES)
+    keys = ", ".join(columns)
+    statement.add("facts", f"SELECT {keys}, {sums} FROM ({' UNION ALL '.join(rows)}) AS months GROUP BY {keys}")
+
+
+def _day_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
+    """Day rows or fee lines, at the rate of each event day from the original amount."""
+    lines = plan.source is Source.LINES
+    day = _CLOCK_DAY[Clock(plan.question.clock)]
+    where = ["fact.company_id = %(company)s", *_common_conditions(plan, statement, "fact.state", "fact.currency", "fact.")]
+    where += _span(plan, statement, day)
+    if plan.frame.listing_ids is not None:
+        where.append(f"fact.listing_id = ANY({statement.value(list(plan.frame.listing_ids))}::bigint[])")
+    period = next(iter(PERIODS.intersection(plan.by)), Dimension.DAY)
+    expressions = {
+        "event_month": "date_trunc('month', fact.event_on)::date",
+        "settled": "fact.state = 'settled'",
+        "period": _PERIOD[period].format(day=day),
+        "moment": "fact.event_on",
+    }
+    selected = ", ".join(f"{expressions.get(column, f'fact.{column}')} AS {column}" for column in columns)
+    joins = ""
+    if plan.question.clock == Clock.PAID:
+        joins += """
+        LEFT JOIN ledger_statement statement ON statement.company_id = fact.company_id AND statement.id = fact.statement_id
+        LEFT JOIN ledger_payout payout ON payout.company_id = statement.company_id AND payout.id = statement.payout_id"""
+    keys = ", ".join(columns)
+    if lines:
+        table = "wanted"
+        measures = (
+            "fact.amount AS amount, CASE WHEN fact.provisional THEN fact.amount END AS provisional, "
+            "coalesce(fact.quantity, 0) AS quantity, 1 AS lines"
+        )
+        group = ""
+    else:
+        table = "ledger_pnlday"
+        measures = (
+            "sum(fact.amount) AS amount, sum(fact.amount) FILTER (WHERE fact.provisional) AS provisional, "
+            "sum(fact.quantity) AS quantity, sum(fact.lines) AS lines"
+        )
+        group = f"GROUP BY {', '.join(str(number) for number in range(1, len(columns) + 2))}"
+    statement.add(
+        "days",
+        f"SELECT {selected}, fact.event_on AS rate_day, {measures} FROM {table} AS fact {joins} WHERE {' AND '.join(where)} {group}",
+    )
+    statement.add(
+        "rates",
+        "SELECT currency, rate_day, nova_day_rate(currency, %(target)s, rate_day) AS rate "
+        "FROM (SELECT DISTINCT currency, rate_day FROM days) AS pair",
+    )
+    statement.add(
+        "facts",
+        f"""SELECT {keys}, sum(amount * rate) AS amount, sum(provisional * rate) AS provisional,
+            sum(amount) FILTER (WHERE rate IS NULL) AS unrated, sum(quantity) AS quantity, sum(lines) AS lines
+        FROM days JOIN rates USING (currency, rate_day) GROUP BY {keys}""",
+    )
+
+
+def _span(plan: Plan, statement: Statement, day: str) -> list[str]:
+    """The dates that are asked for, on the question's clock."""
+    found = []
+    paid = plan.question.clock == Clock.PAID
+    start, end = plan.question.start, plan.question.end
+    # What is not paid yet will be paid today or later.
+    open_end = paid and (end is None or end > plan.frame.today)
+    unpaid = f" OR ({day}) IS NULL" if open_end else ""
+    if start:
+        found.append(f"({day} >= {statement.value(start)}{unpaid})")
+    if end:
+        found.append(f"({day} < {statement.value(end)}{unpaid})")
+    for condition in plan.conditions:
+        if condition.dimension in PERIODS:
+            days = statement.value([date.fromisoformat(value) for value in condition.known])
+            none = f" OR ({day}) IS NULL" if condition.empty else ""
+            found.append(f"({_PERIOD[condition.dimension].format(day=day)} = ANY({days}::date[]){none})")
+    return found
+
+
+def _common_conditions(plan: Plan, statement: Statement, state: str, currency: str, prefix: str = "") -> list[str]:
+    found = []
+    if plan.frame.shop_ids is not None:
+        found.append(f"{prefix}shop_id = ANY({statement.value(list(plan.frame.shop_ids))}::bigint[])")
+    for condition in plan.conditions:
+        if condition.dimension is Dimension.STATE:
+            found.append(f"{state} = ANY({statement.value(list(condition.values))})")
+        elif condition.dimension is Dimension.CURRENCY:
+            found.append(f"{currency} = ANY({statement.value(list(condition.values))})")
+        elif condition.dimension is Dimension.FEE_TYPE:
+            found.append(f"{prefix}fee_type_id = ANY({statement.value([int(value) for value in condition.known])}::bigint[])")
+    return found
+
+
+def _components(plan: Plan, statement: Statement) -> None:
+    """Which SKUs the money of a listing goes to, and by what weight: `part`.
+
+    Components without dates hold always; with dates, those of each moment (event month or day) of the listing's money.
+    Shares need not add up to one: weights are shares of their sum.
+    """
+    only = ""
+    if plan.frame.listing_ids is not None:
+        only = f" AND component.listing_id = ANY({statement.value(list(plan.frame.listing_ids))}::bigint[])"
+    moment, join = "", ""
+    if plan.frame.dated:
+        statement.add("moments", "SELECT DISTINCT listing_id, moment FROM facts WHERE listing_id IS NOT NULL")
+        moment = "moments.moment, "
+        join = """JOIN moments ON moments.listing_id = component.listing_id
+            AND (component.valid_from IS NULL OR component.valid_from <= moments.moment)
+            AND (component.valid_to IS NULL OR moments.moment < component.valid_to)"""
+    statement.add(
+        "shares",
+        f"""SELECT component.listing_id, {moment}component.sku_id, sum(component.share) AS share, sum(component.quantity) AS units
+        FROM inventory_listingcomponent component {join} WHERE component.company_id = %(company)s{only}
+        GROUP BY component.listing_id, {moment}component.sku_id""",
+    )
+    moment = "moment, " if plan.frame.dated else ""
+    same = f"(PARTITION BY {moment}listing_id)"
+    statement.add(
+        "weights",
+        f"""SELECT listing_id, {moment}sku_id, units, round(share / sum(share) OVER {same}, 8) AS weight,
+            row_number() OVER (PARTITION BY {moment}listing_id ORDER BY share DESC, sku_id) AS place FROM shares""",
+    )
+    words = "".join(f", {_SKU_VALUE[dimension]} AS {dimension.value}" for dimension in _article_words(plan))
+    sku = ""
+    if words or Dimension.TAG in plan.wanted:
+        words += ", sku.tags" if Dimension.TAG in plan.wanted else ""
+        sku = "JOIN inventory_sku sku ON sku.company_id = %(company)s AND sku.id = weights.sku_id"
+    statement.add(
+        "part",
+        f"""SELECT listing_id, {moment}sku_id, units,
+            CASE WHEN place = 1 THEN 1 - (sum(weight) OVER {same} - weight) ELSE weight END AS weight{words}
+        FROM weights {sku}""",
+    )
+
+
+_SKU_VALUE = {
+    Dimension.SKU: "sku.code",
+    Dimension.BRAND: "sku.brand",
+    Dimension.PARENT_ARTICLE: "sku.parent_article",
+    Dimension.PRODUCT_GROUP: "sku.product_group",
+    Dimension.TAG: (
+        "(SELECT coalesce(string_agg(word, ', ' ORDER BY word), '') FROM (SELECT DISTINCT unnest(sku.tags) AS word) AS tags)"
+    ),
+}
+
+
+def _article_words(plan: Plan) -> list[Dimension]:
+    return [dimension for dimension in _SKU_VALUE if dimension in plan.wanted]
+
+
+_KEY = {
+    Dimension.MONTH: "fact.period",
+    Dimension.WEEK: "fact.period",
+    Dimension.DAY: "fact.period",
+    Dimension.CHANNEL: "type.channel",
+    Dimension.SHOP: "fact.shop_id",
+    Dimension.MARKETPLACE: "type.marketplace",
+    Dimension.SECTION: "category.section",
+    Dimension.CATEGORY: "category.id",
+    Dimension.FEE_TYPE: "fact.fee_type_id",
+    Dimension.STATE: "fact.state",
+    Dimension.CURRENCY: "fact.currency",
+    Dimension.LISTING: "fact.listing_id",
+    **{dimension: f"coalesce(part.{dimension.value}, '')" for dimension in ARTICLES},
+}
+
+
+def _placed(plan: Plan, statement: Statement) -> None:
+    """Facts with their category, scope and SKU."""
+    known = "mapping.known_to IS NULL"
+    if plan.question.known_at is not None:
+        known = "mapping.known_from <= %(known_at)s AND (mapping.known_to IS NULL OR mapping.known_to > %(known_at)s)"
+    suspense = statement.value(plan.frame.suspense_id)
+    joins = [
+        f"""LEFT JOIN ledger_mapping mapping ON mapping.company_id = %(company)s AND mapping.fee_type_id = fact.fee_type_id
+            AND mapping.valid_from <= fact.event_month AND fact.event_month < mapping.valid_to AND {known}""",
+        f"JOIN ledger_feecategory category ON category.id = coalesce(mapping.category_id, {suspense})",
+    ]
+    where = [f"category.section <> ALL({statement.value(list(OUTSIDE))})", *_placed_conditions(plan, statement)]
+    scopes = [scope for scope in plan.frame.scopes if scope.scope != UNIFIED]
+    if scopes or {Dimension.CHANNEL, Dimension.MARKETPLACE} & plan.wanted:
+        joins.append("JOIN ledger_feetype type ON type.id = fact.fee_type_id")
+    if scopes:
+        where.append(_in_scope(plan, statement, suspense))
+    weight, units = "", ""
+    if plan.by_article:
+        moment = " AND part.moment = fact.moment" if plan.frame.dated else ""
+        joins.append(f"LEFT JOIN part ON part.listing_id = fact.listing_id{moment}")
+        weight, units = " * coalesce(part.weight, 1)", " * coalesce(part.units, 1)"
+    keys = "".join(f"{_KEY[dimension]} AS k{number}, " for number, dimension in enumerate(plan.by))
+    settled = "fact.state = 'settled'" if Dimension.STATE in plan.by else "fact.settled"
+    line = "fact.id AS line_id, " if plan.source is Source.LINES else ""
+    share = f"{'coalesce(part.weight, 1)' if plan.by_article else '1'} AS share, " if plan.source is Source.LINES else ""
+    statement.add(
+        "placed",
+        f"""SELECT {keys}{line}{share}fact.fee_type_id, fact.currency, category.id AS category_id,
+            mapping.id IS NOT NULL AND category.id <> {suspense} AS mapped, {settled} AS settled,
+            fact.amount{weight} AS amount, fact.provisional{weight} AS provisional, fact.unrated{weight} AS unrated,
+            fact.quantity{units} AS quantity, fact.lines
+        FROM facts AS fact {" ".join(joins)} WHERE {" AND ".join(where)}""",
+    )
+
+
+def _placed_conditions(plan: Plan, statement: Statement) -> list[str]:
+    found = []
+    for condition in plan.conditions:
+        values = statement.value(list(condition.values))
+        match condition.dimension:
+            case Dimension.MARKETPLACE:
+                found.append(f"type.marketplace = ANY({values})")
+            case Dimension.SECTION:
+                found.append(f"category.section = ANY({values})")
+            case Dimension.CATEGORY:
+                found.append(f"category.code = ANY({values})")
+            case Dimension.LISTING:
+                none = " OR fact.listing_id IS NULL" if condition.empty else ""
+                ids = statement.value(list(plan.frame.named[condition]))
+                found.append(f"(fact.listing_id = ANY({ids}::bigint[]){none})")
+            case Dimension.TAG if not condition.exact:
+                none = " OR coalesce(part.tag, '') = ''" if condition.empty else ""
+                found.append(f"(part.tags && {statement.value(list(condition.known))}::varchar[]{none})")
+            case dimension if dimension in ARTICLES:
+                found.append(f"coalesce(part.{dimension.value}, '') = ANY({values})")
+    return found
+
+
+def _in_scope(plan: Plan, statement: Statement, suspense: str) -> str:
+    """Unmapped money is never hidden by a scope; everything else is where its rule of the event month puts it."""
+    rules = [scope for scope in plan.frame.scopes if scope.scope != UNIFIED]
+    hidden = [scope for scope in rules if plan.question.scope == UNIFIED or scope.scope == "memo"]
+    if not hidden:
+        return "TRUE"
+    columns = ", ".join(
+        f"{statement.value([getattr(rule, name) for rule in hidden])}::{kind}[]"
+        for name, kind in (("channel", "text"), ("category_id", "bigint"), ("valid_from", "date"), ("valid_to", "date"))
+    )
+    return f"""(category.id = {suspense} OR NOT EXISTS (
+        SELECT 1 FROM unnest({columns}) AS hidden(channel, category_id, valid_from, valid_to)
+        WHERE hidden.channel = type.channel AND hidden.category_id = category.id
+            AND (hidden.valid_from IS NULL OR hidden.valid_from <= fact.event_month)
+            AND (hidden.valid_to IS NULL OR fact.event_month < hidden.valid_to)))"""
