@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledger.intake import take_document, waiting_intakes
+from nova.scheduling import every
 
 
 def take(intake_id: int) -> str:
@@ -10,6 +11,7 @@ def take(intake_id: int) -> str:
     return str(take_document(intake_id=intake_id).state)
 
 
+@every(minutes=1)
 def take_waiting() -> int:
     """Read all documents that wait, also those whose process died. Returns how many were read."""
     ids = waiting_intakes()
