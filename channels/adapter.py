@@ -124,6 +124,12 @@ class Adapter(ABC):
     kinds: Mapping[str, DocumentKind]
     #: Kinds of which one must be taken before a shop's money may enter the unified P&L (MONEY.md rule 4); empty: none.
     revenue_kinds: frozenset[str] = frozenset()
+    #: Source families that tell the same money under ids of their own (an export without ids and its API twin), so that only
+    #: `VoucherRecord.part` joins them: of their vouchers without an order event (EventKind.OTHER) and with the same part,
+    #: those of the surest and strongest family count. One frozenset per money stream.
+    twins: tuple[frozenset[str], ...] = ()
+    #: False where shops count their orders from 1 on: the same order id in two shops then says nothing about a wrong upload.
+    order_ids_are_unique: bool = True
 
     @abstractmethod
     def recognise(self, body: bytes, filename: str) -> Recognised | None:

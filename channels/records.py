@@ -79,7 +79,7 @@ class VoucherRecord:
     company's books without conversion. `statement` is the outside id of the statement the lines are part of, "" if
     none. `order` is the channel's order id, "" if none. `part` tells several settled vouchers of one order event
     apart, so that only sources saying the same thing replace each other: the statement id for settled money,
-    shipment or refund id for provisional money.
+    shipment or refund id for provisional money. In families that `Adapter.twins` names it is what file and API both tell.
     """
 
     family: str
@@ -95,6 +95,7 @@ class VoucherRecord:
     statement: str = ""
     part: str = ""
     authority: int | None = None  # stronger than the default of the document kind, e.g. DEFERRED_RELEASED over DEFERRED
+    state: State | None = None  # where it differs from the document kind's, e.g. a transaction that no payout holds yet
     row: int | None = None
 
 

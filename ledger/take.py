@@ -24,6 +24,7 @@ from django.db import connection, transaction
 from channels.adapter import DocumentKind, Role
 from channels.models import Document, Shop
 from channels.records import EventKind, State, VoucherRecord
+from channels.registry import get_adapter
 from ledger.fee_types import ensure_fee_types
 from ledger.rollup import roll_deltas, roll_vouchers
 from nova.models import Company
@@ -222,6 +223,7 @@ class _Writer:
         self._close(outdated)
         self._insert(fresh)
         self._resolve_orders(touched)
+        self._resolve_twins([*fresh, *outdated])
         if any(voucher.event == "other" for voucher in fresh) or any(batch.complete for batch in batches) or outdated:
             self._resolve_periods()
         return self.counts
@@ -231,7 +233,7 @@ class _Writer:
         event_on = self._day(record.event_at)
         posted_on = self._day(record.posted_at)
         statement_id = batch.statement_ids[record.statement] if record.statement else None
-        state = kind.state.value
+        state = (record.state or kind.state).value
         authority = kind.authority if record.authority is None else record.authority
         event = record.event.value if record.order else EventKind.OTHER.value
         types = self.types.get(record.marketplace, {})
@@ -375,6 +377,40 @@ class _Writer:
         self._restore(restore)
         self.counts.superseded += len(reverse)
 
+    def _resolve_twins(self, touched: Sequence[_Prepared | Known]) -> None:
+        """Of current vouchers without an order event that families tell under ids of their own, the best family stays active."""
+        for families in get_adapter(self.shop.channel).twins:
+            parts = sorted({row.part for row in touched if row.family in families and row.event == "other" and row.part})
+            if not parts or self._told_once(families):
+                continue
+            groups: dict[str, list[Known]] = defaultdict(list)
+            for row in self._select("family = ANY(%s) AND event = 'other' AND part = ANY(%s)", [sorted(families), parts]):
+                groups[row.part].append(row)
+            reverse: list[int] = []
+            restore: list[int] = []
+            for group in groups.values():
+                best = resolve_twins(group)
+                reverse += [row.id for row in group if row.active and row.id not in best]
+                restore += [row.id for row in group if not row.active and row.id in best]
+            self._reverse(reverse)
+            self._restore(restore)
+            self.counts.superseded += len(reverse)
+
+    def _told_once(self, families: frozenset[str]) -> bool:
+        """Whether the shop has vouchers of at most one of these families: then nothing can be told twice."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT count(*) FROM unnest(%s::text[]) AS wanted(family)
+                WHERE EXISTS (
+                    SELECT 1 FROM ledger_voucher voucher
+                    WHERE voucher.company_id = %s AND voucher.shop_id = %s AND voucher.family = wanted.family
+                )
+                """,
+                [sorted(families), self.company.pk, self.shop.pk],
+            )
+            return bool(cursor.fetchone()[0] < 2)
+
     def _resolve_periods(self) -> None:
         """Provisional money without an order gives way to a statement that covers its moment in the same currency."""
         with connection.cursor() as cursor:
@@ -394,9 +430,9 @@ class _Writer:
                 ) AS covered
                 FROM ledger_voucher voucher
                 WHERE voucher.company_id = %s AND voucher.shop_id = %s AND voucher.current AND voucher.event = 'other'
-                    AND voucher.state <> 'settled'
+                    AND voucher.state <> 'settled' AND voucher.family <> ALL(%s)
                 """,
-                [self.company.pk, self.shop.pk],
+                [self.company.pk, self.shop.pk, sorted(frozenset().union(*get_adapter(self.shop.channel).twins))],
             )
             rows = cursor.fetchall()
         reverse = [voucher_id for voucher_id, active, covered in rows if active and covered]
@@ -460,6 +496,19 @@ def resolve(group: Iterable[Known]) -> set[int]:
         winners = details if details and (not books or same or max(row.authority for row in details) > highest) else books
         best.update(row.id for row in winners)
     return best
+
+
+def resolve_twins(group: Iterable[Known]) -> set[int]:
+    """Which vouchers count where families tell the same money under ids of their own: all of the best family.
+
+    The best is the one with the surest state, then the highest authority. A family may tell two equal movements: both count.
+    """
+    rows = list(group)
+    families: dict[str, tuple[int, int, str]] = {}
+    for row in rows:
+        families[row.family] = max(families.get(row.family, (-1, -1, "")), (_RANK[row.state], row.authority, row.family))
+    best = max(families.values())
+    return {row.id for row in rows if row.family == best[2]}
 
 
 @dataclass(slots=True)
@@ -608,8 +657,6 @@ def ensure_listings(*, shop: Shop, codes: Iterable[str]) -> dict[str, int]:
 
 
 def _kinds(shop: Shop) -> dict[str, DocumentKind]:
-    from channels.registry import get_adapter
-
     return dict(get_adapter(shop.channel).kinds)
 
 
@@ -640,6 +687,7 @@ def withdraw_vouchers(*, shop: Shop, company: Company, document: Document) -> tu
         )
         earlier = [row[0] for row in cursor.fetchall()]
     writer._resolve_orders({(row.order_ref, row.event) for row in rows if row.event != "other"})
+    writer._resolve_twins(rows)
     writer._resolve_periods()
     writer.counts.closed = len(rows)
     return writer.counts, earlier
