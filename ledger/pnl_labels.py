@@ -118,8 +118,8 @@ class Keys:
 
 
 _READERS: dict[Dimension, Callable[[Keys, Dimension, set[Any]], None]] = {
-    **{dimension: Keys._periods for dimension in PERIODS},
-    **{dimension: Keys._words for dimension in ARTICLES},
+    **dict.fromkeys(PERIODS, Keys._periods),
+    **dict.fromkeys(ARTICLES, Keys._words),
     Dimension.SKU: Keys._skus,
     Dimension.CHANNEL: Keys._channels,
     Dimension.SHOP: Keys._shops,
