@@ -22,9 +22,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
-import pwd
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
@@ -34,18 +32,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-#: The OS user that runs the server when Nova itself runs as root.
-SERVER_USER = "nova-postgres"
+from nova.embedded.ownership import (
+    PostgresError,
+    ServerUser,
+    check_home,
+    check_private,
+    keep_owner,
+    make_folder,
+    open_way,
+    server_user,
+    user_name,
+)
+
 DATABASE_USER = "nova"
 DATABASE_NAME = "nova"
 #: Recovery after a crash may replay up to max_wal_size; that takes longer than pg_ctl's own patience.
 START_SECONDS = 180
-_SOCKET_NAME = ".s.PGSQL.5432"
+#: Only names the socket, and is always given, so that a PGPORT of the caller does not count.
+PORT = "5432"
+_SOCKET_NAME = f".s.PGSQL.{PORT}"
 _SOCKET_PATH_LIMIT = 103
-
-
-class PostgresError(RuntimeError):
-    """The embedded server cannot be used; the message says why and what to do."""
 
 
 def home() -> Path:
@@ -80,7 +86,7 @@ def connection_settings(name: str = DATABASE_NAME) -> dict[str, Any]:
         "NAME": name,
         "USER": DATABASE_USER,
         "HOST": str(socket_folder()),
-        "PORT": "",
+        "PORT": PORT,
         "OPTIONS": {"connect_timeout": 10},
     }
 
@@ -115,19 +121,32 @@ _lease: int | None = None
 _lease_pid = 0
 
 
-def ensure_running() -> None:
+def ensure_running(*, after_failure: bool = False) -> None:
     """Start the server unless it runs, make the database, and count this process as a user of it until it ends.
+
+    Cheap when this process made sure before; `after_failure` says that a connection failed since, and looks again.
 
     Raises:
         PostgresError: it cannot be started; the message says why.
     """
     global _lease, _lease_pid
     with _mutex:
-        if _lease is not None and _lease_pid == os.getpid():
+        mine = _lease is not None and _lease_pid == os.getpid()
+        if mine and not after_failure:
             return
         _make_folders()
+        if mine:
+            with _start_lock():
+                deadline = time.monotonic() + 5
+                while not _answers():
+                    if not _runs():
+                        _start()
+                    elif time.monotonic() > deadline:
+                        return  # it runs and is too busy to answer: the caller's own error says so
+                    time.sleep(0.1)
+            return
         with _start_lock():
-            lease = os.open(home() / "run" / "users.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            lease = _open_lock("users.lock")
             fcntl.flock(lease, fcntl.LOCK_SH)
             try:
                 if not _answers():
@@ -174,7 +193,7 @@ def status() -> dict[str, Any]:
 @contextlib.contextmanager
 def _start_lock() -> Iterator[None]:
     """One process at a time starts or stops the server; freed by the system when its holder dies."""
-    handle = os.open(home() / "run" / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    handle = _open_lock("start.lock")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -185,74 +204,32 @@ def _start_lock() -> Iterator[None]:
 def _make_folders() -> None:
     try:
         for folder in (home(), home() / "run", home() / "log"):
-            folder.mkdir(parents=True, exist_ok=True)
-        socket_folder().mkdir(mode=0o700, exist_ok=True)
+            make_folder(folder)
+        if not socket_folder().exists():
+            socket_folder().mkdir(mode=0o700)
     except OSError as error:
         raise PostgresError(
             f"Nova cannot write to its folder {home()}: {error.strerror}. Set NOVA_HOME to a folder of your own."
         ) from None
-    owner = home().stat().st_uid
-    if os.getuid() not in (0, owner):
-        raise PostgresError(
-            f"{home()} belongs to the user {_user_name(owner)}, you are {_user_name(os.getuid())}. Set NOVA_HOME to a folder of your own."
-        )
+    check_home(home())
+    if socket_folder().parent != home():
+        check_private(socket_folder(), server_user(home()))
 
 
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+def _open_lock(name: str) -> int:
+    path = home() / "run" / name
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    keep_owner(path)
+    return handle
 
 
-# Root --------------------------------------------------------------------------------------------------------------
-
-
-def _server_user() -> pwd.struct_passwd | None:
-    """The unprivileged user that runs the server, None when we are not root. Made when it is missing."""
-    if os.getuid() != 0:
-        return None
-    try:
-        return pwd.getpwnam(SERVER_USER)
-    except KeyError:
-        pass
-    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SERVER_USER]
-    if shutil.which("useradd") is None:
-        command = ["adduser", "-S", "-D", "-H", "-s", "/sbin/nologin", SERVER_USER]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    try:
-        return pwd.getpwnam(SERVER_USER)
-    except KeyError:
-        raise PostgresError(
-            f"PostgreSQL does not run as root, and the user {SERVER_USER} could not be made: {made.stderr.strip()} "
-            "Start Nova as another user, or set DATABASE_URL."
-        ) from None
-
-
-def _open_way(user: pwd.struct_passwd, target: Path) -> None:
-    """Make sure that `user` can enter `target`; closed folders are named, and opened only with NOVA_ALLOW_CHMOD=1."""
-    for folder in [*reversed(target.parents), target]:
-        mode = folder.stat()
-        if (
-            mode.st_uid == user.pw_uid
-            or mode.st_mode & stat.S_IXOTH
-            or (mode.st_gid == user.pw_gid and mode.st_mode & stat.S_IXGRP)
-        ):
-            continue
-        if os.environ.get("NOVA_ALLOW_CHMOD") != "1":
-            raise PostgresError(
-                f"Nova runs as root, PostgreSQL as the user {user.pw_name}, who may not enter the folder {folder}. Start Nova as an "
-                f"ordinary user, move it, allow others to enter that folder (chmod o+x {folder}), or set NOVA_ALLOW_CHMOD=1 to let Nova do so."
-            )
-        folder.chmod(stat.S_IMODE(mode.st_mode) | stat.S_IXOTH)
+# Start and stop ----------------------------------------------------------------------------------------------------
 
 
 def _as_server() -> dict[str, Any]:
     """Arguments for subprocess that make a program run as the server's user."""
-    user = _server_user()
-    if user is None:
-        return {}
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    user = server_user(home())
+    return {} if user is None else user.as_arguments()
 
 
 def _environment() -> dict[str, str]:
@@ -265,7 +242,8 @@ def _environment() -> dict[str, str]:
     return {**kept, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
-# Start and stop ----------------------------------------------------------------------------------------------------
+def _address() -> dict[str, str]:
+    return {"host": str(socket_folder()), "port": PORT, "dbname": "postgres", "user": DATABASE_USER}
 
 
 def _answers(seconds: float = 2) -> bool:
@@ -274,9 +252,7 @@ def _answers(seconds: float = 2) -> bool:
 
     try:
         with psycopg.connect(
-            host=str(socket_folder()),
-            dbname="postgres",
-            user=DATABASE_USER,
+            **_address(),
             connect_timeout=max(2, int(seconds)),
             autocommit=True,
         ) as connection:
@@ -291,6 +267,7 @@ def _server_settings() -> dict[str, str]:
     memory = _memory_mb()
     return {
         "listen_addresses": "''",
+        "port": PORT,
         "unix_socket_directories": f"'{socket_folder()}'",
         "unix_socket_permissions": "0700",  # nobody else on the machine; root passes everywhere
         "max_connections": "200",
@@ -320,55 +297,105 @@ def _memory_mb() -> int:
 def _start() -> None:
     programs = programs_folder()
     data = data_folder()
-    user = _server_user()
+    user = server_user(home())
     if user is not None:
-        _open_way(user, programs)
-        _open_way(user, home())
+        open_way(user, programs)
+        open_way(user, home())
         for folder in (socket_folder(), log_file().parent):
-            os.chown(folder, user.pw_uid, user.pw_gid)
+            os.chown(folder, user.uid, user.gid)
+    if user is None and data.exists() and data.stat().st_uid != os.getuid():
+        raise PostgresError(
+            f"{data} belongs to the user {user_name(data.stat().st_uid)}, you are {user_name(os.getuid())}. "
+            "Set NOVA_HOME to a folder of your own."
+        )
     if not (data / "PG_VERSION").exists():
         _initialise(programs, data, user)
-    if user is None and data.stat().st_uid != os.getuid():
-        raise PostgresError(
-            f"{data} belongs to the user {_user_name(data.stat().st_uid)}. Set NOVA_HOME to a folder of your own."
-        )
-    if user is not None and data.stat().st_uid != user.pw_uid:
+    if user is not None and data.stat().st_uid != user.uid:
         for place, _folders, files in os.walk(data):
-            os.chown(place, user.pw_uid, user.pw_gid)
+            os.chown(place, user.uid, user.gid)
             for name in files:
-                os.lchown(os.path.join(place, name), user.pw_uid, user.pw_gid)
+                os.lchown(os.path.join(place, name), user.uid, user.gid)
     settings = "".join(f"{name} = {value}\n" for name, value in _server_settings().items())
     target = data / "nova.conf"
     target.write_text(settings, encoding="utf-8")
     if user is not None:
-        os.chown(target, user.pw_uid, user.pw_gid)
+        os.chown(target, user.uid, user.gid)
     size_before = log_file().stat().st_size if log_file().exists() else 0
-    started = subprocess.run(
-        [str(programs / "pg_ctl"), "start", "-w", "-t", str(START_SECONDS), "-D", str(data), "-l", str(log_file())],
+    _remove_stale_locks(data)
+    for attempt in range(5):
+        returned = _run_pg_ctl(programs, "start", "-w", "-t", str(START_SECONDS), "-l", str(log_file()))
+        deadline = time.monotonic() + (START_SECONDS if returned == 0 else 5)
+        while (data / "postmaster.pid").exists() and time.monotonic() < deadline:
+            if _answers():
+                return
+            time.sleep(0.1)
+        # After a kill -9 of the server its last backends may need a moment to notice and end.
+        if "shared memory" not in _log_tail(size_before) or attempt == 4:
+            break
+        time.sleep(1)
+    raise PostgresError(f"The embedded PostgreSQL did not start.\n{_log_tail(size_before)}\nIts log: {log_file()}")
+
+
+def _remove_stale_locks(data: Path) -> None:
+    """Remove lock files of a server that is gone and whose process number now belongs to something else.
+
+    PostgreSQL itself only sees that the number is in use, and would refuse to start until a restart of the machine; in
+    containers, which give the same numbers again and again, that is the usual case.
+    """
+    for lock in (data / "postmaster.pid", socket_folder() / f"{_SOCKET_NAME}.lock"):
+        try:
+            first = lock.read_text(encoding="utf-8").split("\n", 1)[0].strip().lstrip("-")
+        except FileNotFoundError:
+            continue
+        if first.isdigit() and not _is_server(int(first)):
+            lock.unlink(missing_ok=True)
+
+
+def _runs() -> bool:
+    """True when the process named by the data's lock file is a PostgreSQL server."""
+    try:
+        return _is_server(int((data_folder() / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0]))
+    except (OSError, ValueError):
+        return False
+
+
+def _is_server(pid: int) -> bool:
+    """False when no process has this number, or one that is no PostgreSQL; True where that cannot be told."""
+    if Path("/proc/self/stat").exists():
+        try:
+            name, _, rest = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")
+        except OSError:
+            return False
+        return "postgres" in name and rest.split()[0] != "Z"  # a zombie has ended, though nobody collected it
+    try:
+        found = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    except OSError:
+        return True
+    return "postgres" in found.stdout
+
+
+def _run_pg_ctl(programs: Path, action: str, *arguments: str) -> int:
+    return subprocess.run(
+        [str(programs / "pg_ctl"), action, "-D", str(data_folder()), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=_environment(),
-        cwd=data,
+        cwd=home(),
         start_new_session=True,  # Ctrl-C in the terminal must not reach the server before its users are done
         check=False,
         **_as_server(),
-    )
-    deadline = time.monotonic() + (START_SECONDS if started.returncode == 0 else 5)
-    while not _answers():
-        if time.monotonic() > deadline or not (data / "postmaster.pid").exists():
-            raise PostgresError(f"The embedded PostgreSQL did not start.\n{_log_tail(size_before)}\nIts log: {log_file()}")
-        time.sleep(0.1)
+    ).returncode
 
 
-def _initialise(programs: Path, data: Path, user: pwd.struct_passwd | None) -> None:
+def _initialise(programs: Path, data: Path, user: ServerUser | None) -> None:
     """Make the server's files beside their final place and move them there, so that an interrupted start leaves nothing."""
     fresh = data.with_name("postgres.new")
     if fresh.exists():
         shutil.rmtree(fresh)
     fresh.mkdir(mode=0o700)
     if user is not None:
-        os.chown(fresh, user.pw_uid, user.pw_gid)
+        os.chown(fresh, user.uid, user.gid)
     made = subprocess.run(
         [
             str(programs / "initdb"),
@@ -407,23 +434,15 @@ def _log_tail(start: int) -> str:
 
 
 def _stop() -> None:
-    with contextlib.suppress(PostgresError):
-        subprocess.run(
-            [str(programs_folder() / "pg_ctl"), "stop", "-w", "-t", "60", "-m", "fast", "-D", str(data_folder())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=_environment(),
-            cwd=home(),
-            check=False,
-            **_as_server(),
-        )
+    programs = programs_folder()
+    if _run_pg_ctl(programs, "stop", "-w", "-t", "60", "-m", "fast") != 0 and (data_folder() / "postmaster.pid").exists():
+        _remove_stale_locks(data_folder())
 
 
 def _make_database() -> None:
     import psycopg
 
-    with psycopg.connect(host=str(socket_folder()), dbname="postgres", user=DATABASE_USER, autocommit=True) as connection:
+    with psycopg.connect(**_address(), autocommit=True) as connection:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE_NAME]).fetchone()
         if known is None:
             with contextlib.suppress(psycopg.errors.DuplicateDatabase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.backends.postgresql import base
+from psycopg import OperationalError
 
 from nova import postgres
 
@@ -14,4 +15,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         postgres.ensure_running()
-        return super().get_new_connection(conn_params)
+        try:
+            return super().get_new_connection(conn_params)
+        except OperationalError:
+            # The server may have died under a long-lived process: look once, start it again if so.
+            postgres.ensure_running(after_failure=True)
+            return super().get_new_connection(conn_params)
