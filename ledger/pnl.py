@@ -122,12 +122,7 @@ def _report(question: Question, frame: Frame, rows: list[tuple[Any, ...]]) -> Re
         question=question,
         currency=question.report_currency,
         cells=tuple(
-            Cell(
-                tuple(keys.key(dimension, row[number + 1]) for number, dimension in enumerate(by)),
-                *row[width + 5 : width + 10],
-                int(row[width + 10]),
-            )
-            for row in cells
+            _cell(row, tuple(keys.key(dimension, row[number + 1]) for number, dimension in enumerate(by))) for row in cells
         ),
         labels=keys.labels,
         share_settled=settled,
@@ -139,6 +134,11 @@ def _report(question: Question, frame: Frame, rows: list[tuple[Any, ...]]) -> Re
         translated=question.report_currency != question.company.currency,
         shop_names={shop.code: shop.name for shop in frame.shops.values()},
     )
+
+
+def _cell(row: tuple[Any, ...], keys: tuple[str, ...]) -> Cell:
+    amount, settled, unmapped, provisional, quantity, lines = row[len(keys) + 5 : len(keys) + 11]
+    return Cell(keys, amount, settled, unmapped, provisional, quantity, int(lines))
 
 
 def _shares(rows: list[tuple[bool, bool, Decimal, Decimal]]) -> tuple[Decimal | None, Decimal | None, Decimal | None]:

@@ -41,13 +41,19 @@ class Source(Enum):
 
 @dataclass(frozen=True)
 class Plan:
-    """One reading: `by` are the dimensions that become key columns, `conditions` what is left in."""
+    """One reading: `by` are the dimensions that become key columns, `conditions` what is left in.
+
+    `extra` are columns of the source that `placed` shall carry (of days: event_on; of lines: id, event_on). Lines come from
+    a common table expression `wanted`, which the caller adds first. `event_days` bounds the event day, both ends included.
+    """
 
     question: Question
     frame: Frame
     by: tuple[Dimension, ...]
     conditions: tuple[Condition, ...]
     source: Source
+    extra: tuple[str, ...] = ()
+    event_days: tuple[date | None, date | None] = (None, None)
 
     @property
     def wanted(self) -> frozenset[Dimension]:
@@ -97,9 +103,9 @@ class Statement:
         return f"WITH {', '.join(self.parts)} {select}"
 
 
-def compose(plan: Plan) -> Statement:
-    """The statement up to `placed`."""
-    statement = Statement()
+def compose(plan: Plan, statement: Statement | None = None) -> Statement:
+    """The statement up to `placed`, going on from what the caller has put into it."""
+    statement = statement or Statement()
     statement.parameters |= {
         "company": plan.question.company.pk,
         "clock": str(plan.question.clock),
@@ -128,9 +134,7 @@ def _columns(plan: Plan) -> list[str]:
         columns.append("listing_id")
     if plan.by_article and plan.frame.dated:
         columns.append("moment")
-    if plan.source is Source.LINES:
-        columns.append("id")
-    return columns
+    return [*columns, *plan.extra]
 
 
 # What the source tables call the columns; `moment` decides which components of a listing hold.
@@ -193,6 +197,9 @@ def _day_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
     where += _span(plan, statement, day)
     if plan.frame.listing_ids is not None:
         where.append(f"fact.listing_id = ANY({statement.value(list(plan.frame.listing_ids))}::bigint[])")
+    for sign, bound in zip((">=", "<="), plan.event_days, strict=True):
+        if bound is not None:
+            where.append(f"fact.event_on {sign} {statement.value(bound)}")
     period = next(iter(PERIODS.intersection(plan.by)), Dimension.DAY)
     expressions = {
         "event_month": "date_trunc('month', fact.event_on)::date",
@@ -301,16 +308,18 @@ def _components(plan: Plan, statement: Statement) -> None:
         f"""SELECT listing_id, {moment}sku_id, units, round(share / sum(share) OVER {same}, 8) AS weight,
             row_number() OVER (PARTITION BY {moment}listing_id ORDER BY share DESC, sku_id) AS place FROM shares""",
     )
-    words = "".join(f", {_SKU_VALUE[dimension]} AS {dimension.value}" for dimension in _article_words(plan))
-    sku = ""
-    if words or Dimension.TAG in plan.wanted:
-        words += ", sku.tags" if Dimension.TAG in plan.wanted else ""
-        sku = "JOIN inventory_sku sku ON sku.company_id = %(company)s AND sku.id = weights.sku_id"
+    words = [f"{_SKU_VALUE[dimension]} AS {dimension.value}" for dimension in plan.by if dimension in ARTICLES]
+    fits = _article_conditions(plan, statement)
+    names = [moment.rstrip(", ")] if moment else []
+    keys = ", ".join(["listing_id", *names, *(dimension.value for dimension in plan.by if dimension in ARTICLES), "fits"])
+    # One row for all SKUs that fall into the same cell, so that a line is one row of a cell.
     statement.add(
         "part",
-        f"""SELECT listing_id, {moment}sku_id, units,
-            CASE WHEN place = 1 THEN 1 - (sum(weight) OVER {same} - weight) ELSE weight END AS weight{words}
-        FROM weights {sku}""",
+        f"""SELECT {keys}, sum(units) AS units, sum(weight) AS weight FROM (
+            SELECT weights.listing_id, {", ".join([*(f"weights.{name}" for name in names), *words, f"{fits} AS fits"])}, weights.units,
+                CASE WHEN place = 1 THEN 1 - (sum(weight) OVER {same} - weight) ELSE weight END AS weight
+            FROM weights JOIN inventory_sku sku ON sku.company_id = %(company)s AND sku.id = weights.sku_id
+        ) AS weighted GROUP BY {keys}""",
     )
 
 
@@ -325,8 +334,16 @@ _SKU_VALUE = {
 }
 
 
-def _article_words(plan: Plan) -> list[Dimension]:
-    return [dimension for dimension in _SKU_VALUE if dimension in plan.wanted]
+def _article_conditions(plan: Plan, statement: Statement) -> str:
+    """Whether a SKU is asked for."""
+    found = []
+    for condition in plan.conditions:
+        if condition.dimension is Dimension.TAG and not condition.exact:
+            none = " OR sku.tags = '{}'" if condition.empty else ""
+            found.append(f"(sku.tags && {statement.value(list(condition.known))}::varchar[]{none})")
+        elif condition.dimension in ARTICLES:
+            found.append(f"{_SKU_VALUE[condition.dimension]} = ANY({statement.value(list(condition.values))})")
+    return " AND ".join(found) or "TRUE"
 
 
 _KEY = {
@@ -370,11 +387,11 @@ def _placed(plan: Plan, statement: Statement) -> None:
         weight, units = " * coalesce(part.weight, 1)", " * coalesce(part.units, 1)"
     keys = "".join(f"{_KEY[dimension]} AS k{number}, " for number, dimension in enumerate(plan.by))
     settled = "fact.state = 'settled'" if Dimension.STATE in plan.by else "fact.settled"
-    line = "fact.id AS line_id, " if plan.source is Source.LINES else ""
-    share = f"{'coalesce(part.weight, 1)' if plan.by_article else '1'} AS share, " if plan.source is Source.LINES else ""
+    extra = "".join(f"fact.{column}, " for column in plan.extra)
+    share = "coalesce(part.weight, 1)" if plan.by_article else "1"
     statement.add(
         "placed",
-        f"""SELECT {keys}{line}{share}fact.fee_type_id, fact.currency, category.id AS category_id,
+        f"""SELECT {keys}{extra}{share} AS share, fact.fee_type_id, fact.currency, category.id AS category_id,
             mapping.id IS NOT NULL AND category.id <> {suspense} AS mapped, {settled} AS settled,
             fact.amount{weight} AS amount, fact.provisional{weight} AS provisional, fact.unrated{weight} AS unrated,
             fact.quantity{units} AS quantity, fact.lines
@@ -384,24 +401,23 @@ def _placed(plan: Plan, statement: Statement) -> None:
 
 def _placed_conditions(plan: Plan, statement: Statement) -> list[str]:
     found = []
+    if plan.by_article:
+        # What has no SKU is asked for when every filter by SKU says so.
+        allowed = all(condition.empty for condition in plan.conditions if condition.dimension in ARTICLES)
+        found.append(f"coalesce(part.fits, {allowed})")
     for condition in plan.conditions:
-        values = statement.value(list(condition.values))
+        values = list(condition.values)
         match condition.dimension:
             case Dimension.MARKETPLACE:
-                found.append(f"type.marketplace = ANY({values})")
+                found.append(f"type.marketplace = ANY({statement.value(values)})")
             case Dimension.SECTION:
-                found.append(f"category.section = ANY({values})")
+                found.append(f"category.section = ANY({statement.value(values)})")
             case Dimension.CATEGORY:
-                found.append(f"category.code = ANY({values})")
+                found.append(f"category.code = ANY({statement.value(values)})")
             case Dimension.LISTING:
                 none = " OR fact.listing_id IS NULL" if condition.empty else ""
                 ids = statement.value(list(plan.frame.named[condition]))
                 found.append(f"(fact.listing_id = ANY({ids}::bigint[]){none})")
-            case Dimension.TAG if not condition.exact:
-                none = " OR coalesce(part.tag, '') = ''" if condition.empty else ""
-                found.append(f"(part.tags && {statement.value(list(condition.known))}::varchar[]{none})")
-            case dimension if dimension in ARTICLES:
-                found.append(f"coalesce(part.{dimension.value}, '') = ANY({values})")
     return found
 
 
