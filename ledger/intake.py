@@ -590,7 +590,7 @@ def _check_statements(shop: Shop, company: Company, document: Document, kind: Do
             WHERE company_id = %(company)s AND id = ANY(%(ids)s) AND NOT complete AND voucher_count IS NOT NULL AND voucher_count <= (
                 SELECT count(*) FROM ledger_voucher voucher
                 WHERE voucher.company_id = %(company)s AND voucher.shop_id = %(shop)s AND voucher.statement_id = statement.id
-                    AND voucher.current AND voucher.state = 'settled' AND voucher.family = 'statement'
+                    AND voucher.current AND voucher.state = 'settled' AND voucher.family IN ('statement', 'adjustment')
             )
             """,
             {"company": company.pk, "shop": shop.pk, "ids": outcome.statements},

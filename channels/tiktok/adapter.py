@@ -1,0 +1,68 @@
+"""TikTok Shop: transactions by statement are the books, by order their detail, unsettled ones the provisional knowledge."""
+
+from __future__ import annotations
+
+from channels.adapter import Adapter, DocumentError, DocumentKind, Recognised, Role, Source
+from channels.records import ParsedDocument, State
+from channels.tiktok import orders, payments, statements, transactions, unsettled
+from channels.tiktok.recognise import recognise_answer
+
+_PARSERS = {
+    "statements": statements.parse,
+    "statement_transactions": transactions.parse,
+    "order_transactions": orders.parse,
+    "unsettled": unsettled.parse,
+    "payments": payments.parse,
+    "withdrawals": payments.parse_withdrawals,
+}
+
+
+class TikTokAdapter(Adapter):
+    """A TikTok Shop in one region."""
+
+    code = "tiktok"
+    label = "TikTok Shop"
+    regions = {
+        "US": "United States",
+        "GB": "United Kingdom",
+        "DE": "Germany",
+        "ES": "Spain",
+        "FR": "France",
+        "IE": "Ireland",
+        "IT": "Italy",
+        "BR": "Brazil",
+        "MX": "Mexico",
+        "ID": "Indonesia",
+        "MY": "Malaysia",
+        "PH": "Philippines",
+        "SG": "Singapore",
+        "TH": "Thailand",
+        "VN": "Vietnam",
+        "JP": "Japan",
+        "SA": "Saudi Arabia",
+    }
+    kinds = {
+        kind.code: kind
+        for kind in (
+            DocumentKind("statements", "Statements", Role.CHECK, State.SETTLED, 40),
+            DocumentKind("statement_transactions", "Transactions of a statement", Role.BOOKS, State.SETTLED, 40),
+            DocumentKind("order_transactions", "Transactions of an order by SKU", Role.DETAIL, State.SETTLED, 30),
+            DocumentKind("unsettled", "Unsettled transactions", Role.PROVISIONAL, State.PRELIMINARY, 10),
+            DocumentKind("payments", "Payments", Role.CHECK, State.SETTLED, 40),
+            DocumentKind("withdrawals", "Withdrawals", Role.CHECK, State.SETTLED, 40),
+        )
+    }
+    twins = (frozenset({transactions.ADJUSTMENT_FAMILY, unsettled.ADJUSTMENT_FAMILY}),)
+
+    def recognise(self, body: bytes, filename: str) -> Recognised | None:
+        return recognise_answer(body)
+
+    def parse(self, source: Source) -> ParsedDocument:
+        try:
+            parser = _PARSERS[source.kind]
+        except KeyError:
+            raise DocumentError(f"TikTok Shop has no document kind {source.kind!r}.") from None
+        return parser(source)
+
+
+adapter = TikTokAdapter()
