@@ -12,6 +12,7 @@ urlpatterns = [
     path("portfolio/", dashboard.portfolio, name="portfolio"),
     path("c/<str:code>/", dashboard.company_home, name="company"),
     path("c/<str:code>/", include("ledger.urls")),
+    path("api/v1/", include(("ledger.api", "ledger_api"))),
 ]
 
 handler400 = "nova.errors.bad_request"
