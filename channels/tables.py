@@ -10,11 +10,14 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 
 from channels.adapter import DocumentError
 
-_CODECS = ("utf-8-sig", "shift_jis", "windows-1252")
+#: First bytes of a Shift_JIS pair that stand for kana and common kanji, and bytes that European letters use as well.
+_JAPANESE = re.compile(rb"[\x81-\x9f][\x40-\x7e\x80-\xfc]")
+_EITHER = re.compile(rb"[\xa0-\xfc]")
+_HALF_WIDTH = re.compile(rb"[\xa6-\xdf]{3}")
 _MAX_UNPACKED = 1024 * 1024 * 1024
 
 
@@ -49,12 +52,23 @@ def decode(body: bytes) -> str:
             raise DocumentError("The file is not text: it says UTF-16 but is not.") from None
     if b"\x00" in body:
         raise DocumentError("The file is not text.")
-    for codec in _CODECS[:2]:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    if _is_japanese(body):
         try:
-            return body.decode(codec)
+            return body.decode("cp932")  # Shift_JIS as Windows writes it
         except UnicodeDecodeError:
-            continue
+            pass
     return body.decode("windows-1252", errors="replace")
+
+
+def _is_japanese(body: bytes) -> bool:
+    """Whether bytes that are no UTF-8 are Shift_JIS: many windows-1252 texts would decode as such, into other words."""
+    pairs = _JAPANESE.findall(body)
+    rest = len(_EITHER.findall(_JAPANESE.sub(b"", body)))
+    return len(pairs) > rest or _HALF_WIDTH.search(body) is not None
 
 
 @dataclass(frozen=True)
@@ -138,6 +152,10 @@ _ISO = re.compile(r"^(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[T ]+(\d{1,2}):(\d{2})(
 _DAY_FIRST = re.compile(r"^(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?\s*(.*)$")
 _SLASHED = re.compile(r"^(\d{1,2})/(\d{1,2})/(\d{4})(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*(AM|PM|am|pm)?)?\s*(.*)$")
 _UTC_WORDS = {"", "UTC", "GMT", "Z", "z", "+00:00", "+0000", "+00"}
+#: Names of zones that exports write, in hours from UTC; names that mean several zones are not here.
+_ZONES = {
+    "JST": 9, "PST": -8, "PDT": -7, "EST": -5, "EDT": -4, "BST": 1, "CET": 1, "MEZ": 1, "CEST": 2, "MESZ": 2, "AEST": 10, "AEDT": 11,
+}  # fmt: skip
 _OFFSET = re.compile(r"^(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?$")
 
 
@@ -169,6 +187,8 @@ def parse_moment(text: str, *, day_first: bool = False) -> datetime | date:
     word = zone.strip()
     if word in _UTC_WORDS:
         return datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    if word in _ZONES:
+        return datetime.fromisoformat(moment).replace(tzinfo=timezone(timedelta(hours=_ZONES[word])))
     if offset := _OFFSET.match(word):
         return datetime.fromisoformat(f"{moment}{offset[1]}{int(offset[2]):02}:{offset[3] or '00'}")
     raise ValueError(f"{text!r} has a time zone that is not known: {word}")

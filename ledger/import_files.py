@@ -100,7 +100,7 @@ def _import_one(
         before = keep_and_queue(shop=shop, body=body, filename=name, upload=upload)
         if before.state == State.TAKEN:
             return report_of(before, shown, repeated=True)
-        if before.state == State.WITHDRAWN:
+        if before.state == State.WITHDRAWN or not before.document.kind:  # taken back, or a file of nobody's
             return report_of(before, shown)
         wrong = ""
         if columns and _headers_unknown(shop, before):

@@ -15,7 +15,7 @@ from typing import Any
 
 from channels.adapter import DocumentError, Recognised, Source
 from channels.amazon.marketplaces import MARKETPLACES
-from channels.records import EventKind, EventSource, LineRecord, ParsedDocument, PayoutRecord, VoucherRecord
+from channels.records import EventKind, EventSource, LineRecord, ParsedDocument, VoucherRecord
 from channels.tables import decode, unpack
 
 _AUTHORITY = {"DEFERREDRELEASED": 23, "DEFERRED": 22, "RELEASED": 21}
@@ -26,40 +26,57 @@ _CONTAINERS = {"sales", "expenses", "refundedsales", "refundedexpenses"}
 
 def recognise(body: bytes) -> Recognised | None:
     """An answer of listTransactions, wrapped or bare, one page or a list of pages; never raises."""
-    head = body[:300].lstrip(b"\xef\xbb\xbf \t\r\n")
-    if not head.startswith((b"{", b"[")) or b"transactionType" not in body or b"totalAmount" not in body:
+    try:
+        plain = unpack(body)
+    except DocumentError:
+        return None
+    head = plain[:300].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not head.startswith((b"{", b"[")) or b'"transactionType"' not in plain or b'"totalAmount"' not in plain:
         return None
     return Recognised("finances")
 
 
 def parse(source: Source) -> ParsedDocument:
-    """The vouchers of all transactions, one each: outside id is Amazon's transactionId (or what identifies it instead).
+    """The vouchers of all transactions, one each.
+
+    The outside id is Amazon's transactionId (or what identifies it instead); the states of a deferred sale or refund are
+    vouchers of their own, so that whichever document comes last, the same one of them counts.
 
     Raises:
         DocumentError: not JSON, or a transaction without an amount, a currency or a posted date; names the transaction.
     """
     try:
         data = json.loads(decode(unpack(source.body)), parse_float=Decimal, parse_int=Decimal)
-    except (ValueError, RecursionError):
+        transactions = list(_transactions(data))
+    except (ValueError, RecursionError, ArithmeticError):
         raise DocumentError("The file is not complete JSON; it may be cut off.") from None
     parsed = ParsedDocument()
     seen: dict[str, int] = {}
-    for index, transaction in enumerate(_transactions(data)):
+    parts = _parts(transactions)
+    transfers = 0
+    for index, transaction in enumerate(transactions):
         parsed.rows += 1
-        try:
-            voucher = _voucher(index, transaction, source, parsed)
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            raise DocumentError(f"Transaction {index + 1} cannot be read: {type(error).__name__} {error}.") from None
-        if voucher is None:
+        if transaction.get("transactionType") == "Transfer":
+            transfers += 1  # the payout itself: money that leaves the account, never income
             continue
-        if voucher.outside_id in seen:  # shifting pages may tell a transaction twice
-            parsed.vouchers[seen[voucher.outside_id]] = voucher
-        else:
-            seen[voucher.outside_id] = len(parsed.vouchers)
+        try:
+            voucher = _voucher(index, transaction, source, parts)
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise DocumentError(f"Transaction {index + 1} cannot be read: {_reason(error)}.") from None
+        place = seen.setdefault(voucher.outside_id, len(parsed.vouchers))
+        if place == len(parsed.vouchers):
             parsed.vouchers.append(voucher)
+        elif (voucher.authority or 0) >= (parsed.vouchers[place].authority or 0):
+            parsed.vouchers[place] = voucher  # shifting pages may tell a transaction twice
     if not parsed.rows:
         raise DocumentError("There are no transactions in this document.")
+    if transfers:
+        parsed.notes.append(f"{transfers} transfers to the bank were left out: they come with their settlement.")
     return parsed
+
+
+def _reason(error: Exception) -> str:
+    return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error) or type(error).__name__
 
 
 def _transactions(data: Any) -> Iterator[dict[str, Any]]:
@@ -70,48 +87,69 @@ def _transactions(data: Any) -> Iterator[dict[str, Any]]:
         if "transactionType" in data:
             yield data
         else:
-            yield from _transactions(data.get("payload") or data.get("transactions") or [])
+            for part in data.values():
+                if isinstance(part, dict | list):
+                    yield from _transactions(part)
 
 
 def _identifiers(rows: Any, name: str = "relatedIdentifier") -> dict[str, str]:
     return {str(row[f"{name}Name"]): str(row[f"{name}Value"]) for row in rows or () if row.get(f"{name}Value")}
 
 
+def _parts(transactions: list[dict[str, Any]]) -> dict[str, str]:
+    """Shipment or refund id by transactionId: a release may only point at the transaction that was deferred."""
+    found = {}
+    for transaction in transactions:
+        try:
+            ids = _identifiers(transaction.get("relatedIdentifiers"))
+        except (KeyError, TypeError, AttributeError):
+            continue  # named with its place when the transaction itself is read
+        part = ids.get("SHIPMENT_ID") or ids.get("REFUND_ID")
+        if part and transaction.get("transactionId"):
+            found[str(transaction["transactionId"])] = part
+    return found
+
+
 def _money(node: dict[str, Any], field: str) -> Decimal:
+    """An amount in four decimals; what rounding leaves goes to the remainder line."""
     amount = Decimal((node.get(field) or {}).get("currencyAmount") or 0)
-    return amount.quantize(Decimal("0.0001")) if amount.as_tuple().exponent < -4 else amount  # type: ignore[operator]
+    if not amount.is_finite() or abs(amount) >= Decimal(10) ** 15:
+        raise ValueError(f"{amount} is not an amount")
+    exponent = amount.as_tuple().exponent
+    return amount.quantize(Decimal("0.0001")) if isinstance(exponent, int) and exponent < -4 else amount
 
 
-def _voucher(index: int, transaction: dict[str, Any], source: Source, parsed: ParsedDocument) -> VoucherRecord | None:
+def _voucher(index: int, transaction: dict[str, Any], source: Source, parts: dict[str, str]) -> VoucherRecord:
     kind = str(transaction["transactionType"])
     ids = _identifiers(transaction.get("relatedIdentifiers"))
     total = _money(transaction, "totalAmount")
     currency = str(transaction["totalAmount"]["currencyCode"]).upper()
+    if len(currency) != 3 or not currency.isalpha() or not currency.isascii():
+        raise ValueError(f"{currency} is not a currency")
     posted = datetime.fromisoformat(str(transaction["postedDate"]).replace("Z", "+00:00"))
     if posted.tzinfo is None:
         raise ValueError("postedDate has no time zone")
     status = str(transaction.get("transactionStatus") or "").replace("_", "").upper()
     order = ids.get("ORDER_ID", "")
-    part = ids.get("SHIPMENT_ID") or ids.get("REFUND_ID") or ""
-    outside_id = str(
-        transaction.get("transactionId")
-        or "/".join([kind, order or "-", part or "-", posted.isoformat(), str(total), ids.get("FINANCIAL_EVENT_GROUP_ID", "")])
+    own_id = str(transaction.get("transactionId") or "")
+    deferred = ids.get("DEFERRED_TRANSACTION_ID", "")
+    part = ids.get("SHIPMENT_ID") or ids.get("REFUND_ID") or parts.get(deferred) or deferred or own_id
+    event, date_source = EventKind.OTHER, EventSource.SERVICE
+    if order and kind == "Shipment":
+        event, date_source = EventKind.SALE, EventSource.POSTED
+    elif order and kind in _REFUNDS:
+        event, date_source = EventKind.REFUND, EventSource.REFUND
+    outside_id = own_id or "/".join(
+        [kind, order or "-", part or "-", posted.isoformat(), str(total), ids.get("FINANCIAL_EVENT_GROUP_ID", "")]
     )
-    if kind == "Transfer":
-        # The payout itself: money that leaves the account, never income.
-        parsed.payouts.append(
-            PayoutRecord(
-                ids.get("SETTLEMENT_ID") or ids.get("DISBURSEMENT_ID") or outside_id, currency, abs(total), "in_transit", posted
-            )
-        )
-        return None
+    if event is not EventKind.OTHER and status:
+        outside_id = f"{outside_id}/{status}"
     market = transaction.get("marketplaceDetails") or {}
-    name = MARKETPLACES.get(str(market.get("marketplaceId")), str(market.get("marketplaceName") or "")).casefold()
-    marketplace = name or f"amazon {source.region.lower()}".strip()
+    market_id = str(market.get("marketplaceId") or (transaction.get("sellingPartnerMetadata") or {}).get("marketplaceId") or "")
+    name = str(market.get("marketplaceName") or "").casefold()
+    name = name if name.startswith("non-amazon") else MARKETPLACES.get(market_id, name)
+    marketplace = name[:60] or f"amazon {source.region.lower()}".strip()
     context = "mcf" if marketplace.startswith("non-amazon") else ""
-    event = EventKind.OTHER
-    if order:
-        event = EventKind.SALE if kind == "Shipment" else EventKind.REFUND if kind in _REFUNDS else EventKind.OTHER
     lines = list(_lines(index, transaction, kind, context))
     rest = total - sum((line.amount for line in lines), Decimal(0))
     if rest:
@@ -123,7 +161,7 @@ def _voucher(index: int, transaction: dict[str, Any], source: Source, parsed: Pa
         marketplace=marketplace,
         posted_at=posted,
         event_at=posted,
-        event_source=EventSource.SERVICE if event is EventKind.OTHER else EventSource.POSTED,
+        event_source=date_source,
         lines=lines,
         order=order,
         event=event,
