@@ -69,6 +69,10 @@ class LineRecord(NamedTuple):
 CONTEXTS = ("", "mcf", "sample", "refund", "adjustment", "reserve", "tax_own", "tax_unknown", "remainder")
 
 
+#: The `part` of a settled source that cannot tell the statement: it counts only while no source that can tells the order event.
+ANY_PART = "*"
+
+
 @dataclass(slots=True)
 class VoucherRecord:
     """All lines that one document holds for one order event (or for no order), taken or replaced as a whole.
@@ -79,7 +83,7 @@ class VoucherRecord:
     company's books without conversion. `statement` is the outside id of the statement the lines are part of, "" if
     none. `order` is the channel's order id, "" if none. `part` tells several settled vouchers of one order event
     apart, so that only sources saying the same thing replace each other: the statement id for settled money,
-    shipment or refund id for provisional money. In families that `Adapter.twins` names it is what file and API both tell.
+    shipment or refund id for provisional money; ANY_PART where the document cannot tell. In families that `Adapter.twins` names it is what file and API both tell.
     """
 
     family: str

@@ -23,7 +23,7 @@ from django.db import connection, transaction
 
 from channels.adapter import DocumentKind, Role
 from channels.models import Document, Shop
-from channels.records import EventKind, State, VoucherRecord
+from channels.records import ANY_PART, EventKind, EventSource, State, VoucherRecord
 from channels.registry import get_adapter
 from ledger.fee_types import ensure_fee_types
 from ledger.rollup import roll_deltas, roll_vouchers
@@ -62,13 +62,19 @@ class Known(NamedTuple):
     digest: bytes
     money: int
     active: bool
+    event_on: date
+    event_source: str
+    posted_on: date
 
 
-_KNOWN_COLUMNS = "id, family, outside_id, version, order_ref, event, part, state, authority, detail, digest, money_digest, active"
+_KNOWN_COLUMNS = (
+    "id, family, outside_id, version, order_ref, event, part, state, authority, detail, digest, money_digest, active, "
+    "event_on, event_source, posted_on"
+)
 
 
 def _known(row: Sequence[Any]) -> Known:
-    return Known._make([*row[:10], bytes(row[10]), int.from_bytes(bytes(row[11]), "big"), row[12]])
+    return Known._make([*row[:10], bytes(row[10]), int.from_bytes(bytes(row[11]), "big"), *row[12:16]])
 
 
 @dataclass(slots=True)
@@ -149,7 +155,7 @@ class _Writer:
         self.types: dict[str, dict[tuple[str, str, str], int]] = {}
         self.listings: dict[str, int] = {}
         self.counts = Counts()
-        self._factors: dict[tuple[int, str, date, date], int] = {}
+        self._factors: dict[tuple[int, str], int] = {}
         self._has_details = False
 
     # Step 1: shared small rows ------------------------------------------------------------------------------------
@@ -252,7 +258,7 @@ class _Writer:
             total += exact
             type_id = types[path, name, context]
             if details:
-                key = (type_id, currency, event_on, posted_on)
+                key = (type_id, currency)
                 factor = factors.get(key)
                 if factor is None:
                     factor = factors[key] = int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=15).digest(), "big")
@@ -306,7 +312,7 @@ class _Writer:
                     [voucher.outside_id for voucher in prepared],
                 ],
             )
-            return {(row[1], row[2]): (_known(row[:13]), row[13]) for row in cursor.fetchall()}
+            return {(row[1], row[2]): (_known(row), row[16]) for row in cursor.fetchall()}
 
     def _current_of_statement(self, family: str, statement_id: int) -> list[Known]:
         return self._select("family = %s AND statement_id = %s", [family, statement_id])
@@ -367,14 +373,17 @@ class _Writer:
                 groups[row.order_ref, row.event].append(row)
         reverse: list[int] = []
         restore: list[int] = []
+        redate: dict[int, int] = {}
         for group in groups.values():
             if len(group) == 1 and group[0].active:
                 continue
             best = resolve(group)
-            reverse += [row.id for row in group if row.active and row.id not in best]
-            restore += [row.id for row in group if not row.active and row.id in best]
+            dates = dates_of_books(group, best)
+            redate |= dates
+            reverse += [row.id for row in group if row.active and (row.id not in best or row.id in dates)]
+            restore += [row.id for row in group if not row.active and row.id in best and row.id not in dates]
         self._reverse(reverse)
-        self._restore(restore)
+        self._restore([*restore, *redate], dates=[*restore, *redate.values()])
         self.counts.superseded += len(reverse)
 
     def _resolve_twins(self, touched: Sequence[_Prepared | Known]) -> None:
@@ -457,13 +466,21 @@ class _Writer:
             )
         roll_vouchers(company=self.company, voucher_ids=new_ids, reversal=True)
 
-    def _restore(self, voucher_ids: Sequence[int]) -> None:
-        """Let reversed versions count again: each is taken once more as the next version, with the same lines."""
+    def _restore(self, voucher_ids: Sequence[int], dates: Sequence[int] | None = None) -> None:
+        """Let reversed versions count again: each is taken once more as the next version, with the same lines.
+
+        `dates` names, one by one, the vouchers whose event and posting dates the next versions carry; None: their own.
+        """
         if not voucher_ids:
             return
         with connection.cursor() as cursor:
             new_ids = reserve_voucher_ids(cursor, len(voucher_ids))
-            parameters: dict[str, Any] = {"company": self.company.pk, "old": list(voucher_ids), "new": new_ids}
+            parameters: dict[str, Any] = {
+                "company": self.company.pk,
+                "old": list(voucher_ids),
+                "new": new_ids,
+                "dates": list(voucher_ids if dates is None else dates),
+            }
             cursor.execute(
                 "UPDATE ledger_voucher SET current = false WHERE company_id = %(company)s AND id = ANY(%(old)s)", parameters
             )
@@ -477,8 +494,9 @@ def resolve(group: Iterable[Known]) -> set[int]:
     """Which vouchers of one order event count: ids of the best sources.
 
     The surest state wins (settled over preliminary over estimated). Inside it, per `part` (statement, shipment), the
-    source of highest authority wins; a detail source takes its place when it says exactly the same money per fee type
-    and date, because then it only says it in finer grain.
+    source of highest authority wins; a detail source takes its place when it says exactly the same money per fee type,
+    because then it only says it in finer grain (`dates_of_books` gives it the dates). A settled source that cannot tell
+    the part (ANY_PART) counts only while no other does.
     """
     rows = list(group)
     top = max(_RANK[row.state] for row in rows)
@@ -486,6 +504,8 @@ def resolve(group: Iterable[Known]) -> set[int]:
     for row in rows:
         if _RANK[row.state] == top:
             parts[row.part].append(row)
+    if len(parts) > 1 and top == _RANK[State.SETTLED.value]:
+        parts.pop(ANY_PART, None)
     best: set[int] = set()
     for part in parts.values():
         books = [row for row in part if not row.detail]
@@ -493,9 +513,28 @@ def resolve(group: Iterable[Known]) -> set[int]:
         highest = max((row.authority for row in books), default=-1)
         books = [row for row in books if row.authority == highest]
         same = sum(row.money for row in details) % _PRIME == sum(row.money for row in books) % _PRIME
+        same = same and len({(row.event_on, row.event_source, row.posted_on) for row in books}) == 1
         winners = details if details and (not books or same or max(row.authority for row in details) > highest) else books
         best.update(row.id for row in winners)
     return best
+
+
+def dates_of_books(group: Iterable[Known], best: set[int]) -> dict[int, int]:
+    """Which details of the best have other dates than the books they refine: detail id -> id of a voucher of the books.
+
+    A detail need not know when its statement closed or which day stands for the event; the books do.
+    """
+    rows = list(group)
+    found: dict[int, int] = {}
+    for detail in rows:
+        if detail.id not in best or not detail.detail:
+            continue
+        books = [row for row in rows if not row.detail and row.part == detail.part and row.state == detail.state]
+        highest = max((row.authority for row in books), default=-1)
+        dates = {(row.event_on, row.event_source, row.posted_on): row.id for row in books if row.authority == highest}
+        if len(dates) == 1 and (detail.event_on, detail.event_source, detail.posted_on) not in dates:
+            found[detail.id] = next(iter(dates.values()))
+    return found
 
 
 def resolve_twins(group: Iterable[Known]) -> set[int]:
@@ -609,20 +648,25 @@ _RESTORE = """
     INSERT INTO ledger_voucher (id, company_id, shop_id, document_id, statement_id, family, outside_id, version, reversal, state,
         authority, detail, order_ref, event, part, currency, event_on, event_source, posted_on, posted_at, row, digest, money_digest,
         amount, current, active, withdrawn, taken_at)
-    SELECT pair.new, company_id, shop_id, document_id, statement_id, family, outside_id, version + 1, false, state,
-        authority, detail, order_ref, event, part, currency, event_on, event_source, posted_on, posted_at, row, digest, money_digest,
-        amount, true, true, false, now()
-    FROM unnest(%(old)s::bigint[], %(new)s::bigint[]) AS pair(old, new)
+    SELECT pair.new, voucher.company_id, voucher.shop_id, voucher.document_id, voucher.statement_id, voucher.family, voucher.outside_id,
+        voucher.version + 1, false, voucher.state, voucher.authority, voucher.detail, voucher.order_ref, voucher.event, voucher.part,
+        voucher.currency, dated.event_on, dated.event_source, dated.posted_on, dated.posted_at, voucher.row, voucher.digest,
+        voucher.money_digest, voucher.amount, true, true, false, now()
+    FROM unnest(%(old)s::bigint[], %(new)s::bigint[], %(dates)s::bigint[]) AS pair(old, new, dates)
     JOIN ledger_voucher voucher ON voucher.company_id = %(company)s AND voucher.id = pair.old
+    JOIN ledger_voucher dated ON dated.company_id = %(company)s AND dated.id = pair.dates
 """
+_PROVISIONAL = ", ".join(f"'{source.value}'" for source in EventSource if source.provisional)
 
 
 def _copy_lines(amount: str, quantity: str) -> str:
+    """The lines of one voucher again for another, with that one's dates."""
     return f"""
     INSERT INTO ledger_feeline ({_LINE_COLUMNS})
     SELECT line.company_id, pair.new, line.seq, line.shop_id, line.fee_type_id, line.listing_id, line.statement_id, line.currency,
-        {amount}, {quantity}, line.event_on, line.posted_on, line.state, line.provisional, line.row
+        {amount}, {quantity}, voucher.event_on, voucher.posted_on, line.state, voucher.event_source IN ({_PROVISIONAL}), line.row
     FROM unnest(%(old)s::bigint[], %(new)s::bigint[]) AS pair(old, new)
+    JOIN ledger_voucher voucher ON voucher.company_id = %(company)s AND voucher.id = pair.new
     JOIN ledger_feeline line ON line.company_id = %(company)s AND line.voucher_id = pair.old
     """
 

@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Sum
 
 from channels.models import Shop
-from channels.records import EventKind, StatementRecord
+from channels.records import ANY_PART, EventKind, StatementRecord
 from ledger.models import FeeLine, PnlDay, PnlListingMonth, PnlMonth, Statement, Voucher
 from ledger.rollup import compact_days, rebuild_rollups
 from nova.models import Company, ExchangeRate
@@ -269,3 +269,51 @@ def test_a_voucher_twice_in_one_document_is_refused(harbour):
         take(shop, company, "books", twice)
     assert not Voucher.objects.filter(company=company).exists()
     make_document(shop, "unused")
+
+
+@pytest.mark.parametrize("details_first", [True, False])
+def test_details_carry_the_dates_of_the_books_they_refine(harbour, details_first):
+    company, shop = harbour
+    ordered = datetime.fromisoformat("2026-01-01T08:00:00+00:00")
+    books = voucher("statement", "S1/1", [("sale", "10")], order="O1", statement="S1", event_at=ordered)
+    detail = voucher("order", "O1/S1", [("sale", "10", "TEE-A")], order="O1", statement="S1", posted_at=ordered, event_at=ordered)
+    for kind, record in [("detail", detail), ("books", books)] if details_first else [("books", books), ("detail", detail)]:
+        take(shop, company, kind, [record])
+    assert figures(company) == {("sale", "TEE-A", "settled"): (D("10.0000"), 1)}
+    days = (
+        PnlDay.objects.filter(company=company).values_list("event_on", "posted_on", "provisional").annotate(money=Sum("amount"))
+    )
+    assert [(event.isoformat(), posted.isoformat(), flag) for event, posted, flag, money in days if money] == [
+        ("2026-01-01", "2026-01-05", True)
+    ]
+    _document, counts = take(shop, company, "detail", [detail])
+    assert counts.unchanged == 1 and figures(company) == {("sale", "TEE-A", "settled"): (D("10.0000"), 1)}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_source_that_cannot_tell_the_statement_counts_only_while_no_other_does(harbour, order):
+    company, shop = harbour
+    sources = [
+        ("export", voucher("export", "2026-01-05/O1", [("sale", "9")], order="O1", part=ANY_PART)),
+        ("books", voucher("statement", "S1/1", [("sale", "10")], order="O1", statement="S1")),
+        ("export", voucher("export", "2026-01-05/O2", [("sale", "4")], order="O2", part=ANY_PART)),
+    ]
+    for index in order:
+        kind, record = sources[index]
+        take(shop, company, kind, [record])
+    assert figures(company) == {("sale", "", "settled"): (D("14.0000"), 2)}
+
+
+def test_a_statement_is_complete_when_every_announced_transaction_is_there_and_not_before(harbour):
+    company, shop = harbour
+    head = StatementRecord("S1", "USD", total=D("3"), line_count=3, closed_at=NOON)
+    both = [
+        voucher("statement", "S1/1", [("sale", "5")], order="O1", statement="S1"),
+        voucher("statement refund", "S1/1", [("refund", "-2")], order="O1", event=EventKind.REFUND, statement="S1"),
+    ]
+    take(shop, company, "books", both, [head])
+    take(shop, company, "books", [voucher("adjustment", "S1/2", [("penalty", "-1")], statement="S1", part="900")], [head])
+    assert not Statement.objects.get(company=company).complete, "a refund is no transaction of its own"
+    take(shop, company, "books", [voucher("statement", "S1/3", [("sale", "1")], order="O3", statement="S1")], [head])
+    assert Statement.objects.get(company=company).complete
+    assert ("difference", "", "settled") not in figures(company)
