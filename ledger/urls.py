@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.pages import channel, lines, order, pnl, search
+from ledger.pages import channel, imports, lines, order, pnl, search, statements
 
 app_name = "ledger"
 urlpatterns = [
@@ -11,4 +11,6 @@ urlpatterns = [
     *order.urlpatterns,
     *channel.urlpatterns,
     *search.urlpatterns,
+    *imports.urlpatterns,
+    *statements.urlpatterns,
 ]
