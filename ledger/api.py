@@ -67,7 +67,8 @@ class ProposalSerializer(serializers.Serializer):
     name = serializers.CharField()
     path = serializers.CharField(default="*")
     marketplace = serializers.CharField(default="", allow_blank=True)
-    context = serializers.CharField(default="", allow_blank=True)
+    # The metaclass takes the field away before it could hide the serializer's own `context`.
+    context = serializers.CharField(default="", allow_blank=True)  # type: ignore[assignment]
     category = serializers.CharField()
     valid_from = serializers.DateField(default=None, allow_null=True)
     valid_to = serializers.DateField(default=None, allow_null=True)
@@ -119,7 +120,7 @@ class FeeRuleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         company = Company.objects.for_user(request.user).filter(code=data.pop("company")).first()  # type: ignore[attr-defined]
         if company is None:
             raise ValidationError({"company": ["You are a member of no such company."]})
-        rules = _told(lambda: propose_rules(company=company, author=request.user, items=[RuleData(**data)]))
+        rules = _told(lambda: propose_rules(company=company, author=request.user, items=[RuleData(**data)]))  # type: ignore[arg-type]
         return Response(self.get_serializer(rules[0]).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=DecisionSerializer, responses={200: FeeRuleSerializer})
