@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.pages import channel, imports, lines, order, pnl, search, statements
+from ledger.pages import channel, imports, lines, order, pnl, rules, search, statements
 
 app_name = "ledger"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     *order.urlpatterns,
     *channel.urlpatterns,
     *search.urlpatterns,
+    *rules.urlpatterns,
     *imports.urlpatterns,
     *statements.urlpatterns,
 ]

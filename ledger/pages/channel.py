@@ -1,0 +1,5 @@
+"""In work."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

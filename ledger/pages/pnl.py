@@ -1,0 +1,263 @@
+"""The P&L page: one address per breakdown, every figure a way to its fee lines, saved views, CSV and XLSX of what is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.views.decorators.http import require_GET
+
+from channels.models import Shop
+from channels.registry import adapters
+from ledger.models import FeeCategory, Section
+from ledger.pages import views
+from ledger.pages.asked import CLOCK_WORDS, COLUMNS, ROW_WORDS, WORDS, Asked, Chip, read_address
+from ledger.pages.exports import export_chart, export_grid
+from ledger.pages.grid import Grid, chart_series, column_label, dimensions_of, make_grid, row_words
+from ledger.pnl import UNIFIED, Dimension, Report, answer, exact_sum
+from ledger.pnl_layout import SUBTOTALS
+from nova.models import Company, ExchangeRate
+from nova.money import round_to_currency
+from nova.pages import company_page, render_page
+
+#: Periods of one page; more are cut to the latest, and the page says so.
+MAX_PERIODS = {"month": 36, "week": 60, "day": 62}
+#: Filters offered as choices; the others are reached by clicking a row or by an address.
+_CHOICES = (Dimension.CHANNEL, Dimension.SHOP, Dimension.MARKETPLACE, Dimension.STATE, Dimension.BRAND, Dimension.PRODUCT_GROUP)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An address with its answer. `cut` tells that earlier periods were left away."""
+
+    asked: Asked
+    report: Report
+    cut: int = 0
+
+
+def read_report(asked: Asked) -> Shown:
+    """Ask the engine; of too many periods the latest are shown.
+
+    Raises:
+        ValueError: what the engine refuses, in words for staff.
+    """
+    report = answer(asked.question(*dimensions_of(asked)))
+    limit = MAX_PERIODS.get(asked.columns)
+    if limit is None:
+        return Shown(asked, report)
+    periods = sorted({cell.keys[0] for cell in report.cells if cell.keys[0]})
+    if len(periods) <= limit:
+        return Shown(asked, report)
+    asked = replace(asked, start=date.fromisoformat(periods[-limit]))
+    return Shown(asked, answer(asked.question(*dimensions_of(asked))), len(periods) - limit)
+
+
+@company_page(permission="ledger.view_pnlmonth")
+@require_GET
+def pnl_page(request: HttpRequest, company: Company) -> HttpResponse:
+    """GET /c/<code>/pnl/: without a query string the last used view comes back; `format` csv or xlsx exports it."""
+    if not request.GET:
+        last = views.last_query(company=company, user=request.user)
+        if last:
+            return HttpResponseRedirect(f"{request.path}?{last}")
+    asked = read_address(company, request.GET)
+    shown: Shown | None = None
+    problems = list(asked.problems)
+    if not problems:
+        try:
+            shown = read_report(asked)
+        except ValueError as error:
+            problems.append(str(error))
+    export = request.GET.get("format", "")
+    if shown is not None and export in ("csv", "xlsx"):
+        if request.GET.get("what") == "chart":
+            return export_chart(shown.asked, *_series(shown)[:2], currency=shown.report.currency)
+        grid = make_grid(shown.asked, shown.report, lines_path=_lines_path(company), unlimited=True)
+        return export_grid(shown.asked, shown.report, grid, export)
+    if shown is not None and request.GET:
+        views.remember(company=company, user=request.user, query=asked.query())
+    return _render(request, company, asked, shown, problems)
+
+
+def _lines_path(company: Company) -> str:
+    return reverse("ledger:lines", kwargs={"code": company.code})
+
+
+def _render(request: HttpRequest, company: Company, asked: Asked, shown: Shown | None, problems: list[str]) -> HttpResponse:
+    grid: Grid | None = None
+    context: dict[str, Any] = {}
+    if shown is not None:
+        asked = shown.asked
+        grid = make_grid(asked, shown.report, lines_path=_lines_path(company))
+        labels, series, line = _series(shown)
+        context = {
+            "report": shown.report,
+            "chart": _chart(shown.report, labels, series, line),
+            "chart_rows": _chart_rows(labels, series, line),
+            "shares": _shares(company, asked, shown.report),
+            "cash_side_only": [(code, shown.report.shop_names.get(code, code)) for code in shown.report.cash_side_only],
+            "cut": shown.cut,
+            "has_share": any(row.share is not None for row in grid.rows),
+        }
+    return render_page(
+        request,
+        "ledger/pnl.html",
+        title=_title(asked),
+        company=company,
+        asked=asked,
+        grid=grid,
+        problems=problems,
+        status=400 if problems else 200,
+        is_fullwidth="1",
+        chips=_chips(company, asked, shown.report if shown else None),
+        form=_form(company, asked),
+        saved=views.saved_views(company=company, user=request.user, query=asked.query()),
+        query=asked.query(),
+        all_query=asked.query(show_all=True),
+        plain_query=Asked(company).query(),
+        row_words=row_words(asked),
+        clock_word=asked.clock.label,
+        currency=asked.currency or company.currency,
+        **context,
+    )
+
+
+def _title(asked: Asked) -> str:
+    if asked.scope == UNIFIED:
+        return "P&L"
+    return f"P&L of {adapters()[asked.scope].label} alone"
+
+
+# The form -----------------------------------------------------------------------------------------------------------
+
+
+def _form(company: Company, asked: Asked) -> dict[str, Any]:
+    """What the form offers, and what it must carry along unseen."""
+    used = list(Shop.objects.filter(company=company).order_by("name").values_list("channel", "code", "name"))
+    channels = [code for code in adapters() if any(code == channel for channel, _code, _name in used)]
+    rates = list(ExchangeRate.objects.order_by("currency").values_list("currency", flat=True).distinct())
+    hidden = [(str(dimension), value or "(none)") for dimension, values in asked.filters.items() for value in values]
+    if asked.known_at:
+        hidden.append(("known", asked.known_at.isoformat()))
+    return {
+        "columns": [(code, word, code == asked.columns) for code, word in COLUMNS.items()],
+        "rows": [str(row) for row in asked.rows],
+        "row_choices": [(str(row), word) for row, word in ROW_WORDS.items()],
+        "row_slots": [str(row) for row in asked.rows] + [""] * (4 - len(asked.rows)),
+        "clocks": [(clock.value, word, clock == asked.clock) for clock, word in CLOCK_WORDS.items()],
+        "scopes": [
+            (UNIFIED, "All channels together", asked.scope == UNIFIED),
+            *[(code, f"{adapters()[code].label} alone", asked.scope == code) for code in channels],
+        ],
+        "currencies": [
+            (code, code == (asked.currency or company.currency))
+            for code in sorted({company.currency, asked.currency or company.currency, *rates, *(["EUR"] if rates else [])})
+        ],
+        "shops": [(code, name) for _channel, code, name in used],
+        "hidden": hidden,
+    }
+
+
+def _chips(company: Company, asked: Asked, report: Report | None) -> list[Chip]:
+    """Every filter with the address without it."""
+    chips = []
+    for dimension, values in asked.filters.items():
+        known = report.labels.get(dimension, {}) if report else {}
+        for value in values:
+            if dimension is Dimension.MONTH and value:
+                label = column_label(dimension, value)
+            else:
+                label = known.get(value, value) if value else "none"
+            chips.append(Chip(f"{WORDS[dimension]}: {label}", asked.without(dimension, value)))
+    if asked.start:
+        chips.append(Chip(f"From {asked.start}", asked.query(start=None)))
+    if asked.last:
+        chips.append(Chip(f"To {asked.last}", asked.query(last=None)))
+    if asked.known_at:
+        chips.append(Chip(f"Rules as of {asked.known_at:%Y-%m-%d %H:%M} UTC", asked.query(known_at=None)))
+    if asked.scope != UNIFIED:
+        chips.append(Chip(f"{adapters()[asked.scope].label} alone", asked.query(scope=UNIFIED)))
+    if asked.currency:
+        chips.append(Chip(f"Shown in {asked.currency}", asked.query(currency="")))
+    return chips
+
+
+# What stands beside the figures -------------------------------------------------------------------------------------
+
+
+def _shares(company: Company, asked: Asked, report: Report) -> list[dict[str, Any]]:
+    """Settled, mapped and provisional, each with what to do about it."""
+    lines = _lines_path(company)
+    open_query = asked.query(narrow={Dimension.STATE: ("preliminary", "estimated")})
+    return [
+        {
+            "word": "settled",
+            "share": report.share_settled,
+            "good": report.share_settled in (None, Decimal(1)),
+            "help": "The rest is expected by the channel but on no closed statement yet.",
+            "href": f"{lines}?{open_query}",
+        },
+        {
+            "word": "mapped",
+            "share": report.share_mapped,
+            "good": report.share_mapped in (None, Decimal(1)),
+            "help": "The rest is of fee types that no approved rule knows; the worklist has them.",
+            "href": reverse("ledger:worklist", kwargs={"code": company.code}),
+        },
+        {
+            "word": "with a provisional date",
+            "share": report.share_provisional,
+            "good": report.share_provisional in (None, Decimal(0)),
+            "help": "Its day of shipment is not known yet; the day it was ordered or posted stands in for it.",
+            "href": f"{lines}?{asked.query()}",
+        },
+    ]
+
+
+# The chart ----------------------------------------------------------------------------------------------------------
+
+
+def _series(shown: Shown) -> tuple[list[str], dict[str, list[Decimal]], list[Decimal]]:
+    """Periods, money per section, and contribution 2, for the filters of the page; asks again where rows say no section."""
+    asked = shown.asked
+    question = shown.report.question
+    report = shown.report
+    if asked.period is None or not any(row in question.by for row in (Dimension.SECTION, Dimension.CATEGORY)):
+        report = answer(asked.question(asked.period or Dimension.MONTH, Dimension.SECTION))
+    sections = dict(FeeCategory.objects.values_list("code", "section"))
+    labels, series = chart_series(asked, report, sections)
+    sections_of = SUBTOTALS["contribution_2"].sections
+    line = [exact_sum(series[section][index] for section in sections_of if section in series) for index in range(len(labels))]
+    ordered = {section.value: series[section.value] for section in Section if section.value in series}
+    return labels, ordered, line
+
+
+def _chart(report: Report, labels: list[str], series: dict[str, list[Decimal]], line: list[Decimal]) -> dict[str, Any]:
+    """What the script draws: numbers rounded to the currency (a picture needs no more), the exact ones are in the table."""
+
+    def plain(values: list[Decimal]) -> list[float]:
+        return [float(round_to_currency(value, report.currency)) for value in values]
+
+    return {
+        "labels": labels,
+        "currency": report.currency,
+        "bars": [
+            {"section": section, "label": Section(section).label, "values": plain(values)} for section, values in series.items()
+        ],
+        "line": {"label": "Contribution 2", "values": plain(line)},
+    }
+
+
+def _chart_rows(labels: list[str], series: dict[str, list[Decimal]], line: list[Decimal]) -> list[tuple[str, list[Decimal]]]:
+    return [(label, [*(values[index] for values in series.values()), line[index]]) for index, label in enumerate(labels)]
+
+
+urlpatterns = [
+    path("pnl/", pnl_page, name="pnl"),
+    path("pnl/views/", views.save_page, name="save_view"),
+    path("pnl/views/<int:pk>/", views.change_page, name="change_view"),
+]
