@@ -54,6 +54,8 @@ class Column:
     known: tuple[str, ...] = ()
     #: amount columns that add up to this column on every row (used to suggest a match by arithmetic)
     sum_of: tuple[str, ...] = ()
+    #: amount columns whose sum over all rows is the sum over all rows of this one (a total on a summary row)
+    adds_down: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 
 from channels.adapter import DocumentError
+from nova.money import currency_digits
 
 #: First bytes of a Shift_JIS pair that stand for kana and common kanji, and bytes that European letters use as well.
 _JAPANESE = re.compile(rb"[\x81-\x9f][\x40-\x7e\x80-\xfc]")
@@ -192,6 +193,44 @@ def parse_moment(text: str, *, day_first: bool = False) -> datetime | date:
     if offset := _OFFSET.match(word):
         return datetime.fromisoformat(f"{moment}{offset[1]}{int(offset[2]):02}:{offset[3] or '00'}")
     raise ValueError(f"{text!r} has a time zone that is not known: {word}")
+
+
+_GROUPED = re.compile(r"^\D*\d{1,3}([.,])\d{3}\D*$")
+_SLASHED_DAY = re.compile(r"^(\d{1,2})/(\d{1,2})/\d{4}")
+
+
+def decimal_comma(texts: Iterable[str], currency: str) -> bool | None:
+    """Whether the amounts of a file part decimals by a comma (True) or a point (False); None when nothing tells.
+
+    A sign followed by exactly three digits may part thousands or decimals. Where it is the only evidence a comma parts
+    thousands, and a point does so in a currency without decimals; without a currency such amounts tell nothing.
+    """
+    grouped: set[str] = set()
+    for text in texts:
+        comma, dot = text.rfind(","), text.rfind(".")
+        if comma < 0 and dot < 0:
+            continue
+        if comma >= 0 and dot >= 0:
+            return comma > dot
+        sign = "," if comma >= 0 else "."
+        if text.count(sign) > 1:
+            return sign == "."
+        match = _GROUPED.match(text)
+        if match is None:
+            return sign == ","
+        grouped.add(match[1])
+    if "," in grouped and currency:
+        return False
+    return True if "." in grouped and currency and currency_digits(currency) == 0 else None
+
+
+def day_first(texts: Iterable[str], *, default: bool) -> bool:
+    """Whether 06/07/2026 is the 6th of July in a file: by dates that can only be read one way, else `default`."""
+    for text in texts:
+        match = _SLASHED_DAY.match(text)
+        if match and (int(match[1]) > 12) != (int(match[2]) > 12):
+            return int(match[1]) > 12
+    return default
 
 
 def header_key(header: str) -> str:

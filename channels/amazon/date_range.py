@@ -10,8 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from channels.adapter import DocumentError, Recognised, Source
-from channels.amazon.settlement_rows import day_first, decimal_comma
-from channels.tables import Table, decode, header_key, locate, parse_moment, read_text_table, unpack
+from channels.tables import Table, day_first, decimal_comma, decode, header_key, locate, parse_moment, read_text_table, unpack
 from nova.money import parse_amount
 
 #: Columns by which the report is told, as it writes them in English, German, French, Italian, Spanish, Dutch, Japanese.
@@ -78,7 +77,7 @@ def _summary(table: Table, region: str) -> str:
     assert total_at is not None and date_at is not None and settlement_at is not None
     cells = [row for _number, row in table.rows if len(row) > max(total_at, date_at, settlement_at)]
     comma = decimal_comma((row[total_at] for row in cells), "EUR")
-    first = day_first((row[date_at] for row in cells), region)
+    first = day_first((row[date_at] for row in cells), default=region != "NA")
     total = Decimal(0)
     days: set[date] = set()
     for row in cells:

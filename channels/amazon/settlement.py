@@ -22,7 +22,7 @@ _HEAD_BYTES = 400_000
 _HEAD = {"settlement-id", "transaction-type", "total-amount"}
 _SETTLEMENT_ID = re.compile(r"^\d{6,20}$")
 _CURRENCY = re.compile(r"^[A-Z]{3}$")
-_DATE = re.compile(r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\b")
+_DATE = re.compile(r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?!\d)")
 
 
 def recognise(body: bytes) -> Recognised | None:

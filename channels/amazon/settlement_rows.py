@@ -10,20 +10,33 @@ from decimal import Decimal
 
 from channels.adapter import Column, DocumentError, Source
 from channels.records import EventKind, EventSource, LineRecord, StatementRecord, VoucherRecord
-from channels.tables import Table, header_key, parse_moment
-from nova.money import currency_digits, parse_amount
+from channels.tables import Table, day_first, decimal_comma, header_key, parse_moment
+from nova.money import parse_amount
 
 
-def _column(code: str, kind: str = "text", *, required: bool = False) -> Column:
-    return Column(code, code.replace("-", " ").capitalize(), kind, required, (code,))
+def _column(code: str, kind: str = "text", *, required: bool = False, adds_down: tuple[str, ...] = ()) -> Column:
+    return Column(code, code.replace("-", " ").capitalize(), kind, required, (code,), adds_down=adds_down)
 
 
+#: The columns whose rows add up to the total: one in V2, the others in V1.
+_AMOUNTS = (
+    "amount",
+    "price-amount",
+    "item-related-fee-amount",
+    "promotion-amount",
+    "shipment-fee-amount",
+    "order-fee-amount",
+    "direct-payment-amount",
+    "other-fee-amount",
+    "misc-fee-amount",
+    "other-amount",
+)
 _COMMON = (
     _column("settlement-id", required=True),
     _column("settlement-start-date", "date"),
     _column("settlement-end-date", "date"),
     _column("deposit-date", "date"),
-    _column("total-amount", "amount", required=True),
+    _column("total-amount", "amount", required=True, adds_down=_AMOUNTS),
     _column("currency", required=True),
     _column("transaction-type", required=True),
     _column("order-id"),
@@ -32,20 +45,23 @@ _COMMON = (
     _column("shipment-id"),
     _column("marketplace-name"),
 )
-_ITEM = (
-    _column("fulfillment-id"),
-    _column("posted-date", "date", required=True),
+_ITEM_IDS = (
     _column("order-item-code"),
+    _column("merchant-order-item-id"),
+    _column("merchant-adjustment-item-id"),
     _column("sku"),
     _column("quantity-purchased", "integer"),
 )
+#: In the order of Amazon's own file, so that an edition with other headers can be matched by place.
 V2_COLUMNS = (
     *_COMMON,
     _column("amount-type", required=True),
     _column("amount-description", required=True),
     _column("amount", "amount", required=True),
-    *_ITEM,
+    _column("fulfillment-id"),
+    _column("posted-date", "date", required=True),
     _column("posted-date-time", "date"),
+    *_ITEM_IDS,
     _column("promotion-id"),
 )
 #: V1: (amount column, column with the name, V2's amount-type).
@@ -62,9 +78,26 @@ PAIRS = (
 )
 V1_COLUMNS = (
     *_COMMON,
-    *_ITEM,
-    *(_column(name, "amount") for name, _type, _group in PAIRS),
-    *(_column(name) for _amount, name, _group in PAIRS if name),
+    _column("shipment-fee-type"),
+    _column("shipment-fee-amount", "amount"),
+    _column("order-fee-type"),
+    _column("order-fee-amount", "amount"),
+    _column("fulfillment-id"),
+    _column("posted-date", "date", required=True),
+    *_ITEM_IDS,
+    _column("price-type"),
+    _column("price-amount", "amount"),
+    _column("item-related-fee-type"),
+    _column("item-related-fee-amount", "amount"),
+    _column("misc-fee-amount", "amount"),
+    _column("other-fee-amount", "amount"),
+    _column("other-fee-reason-description"),
+    _column("promotion-id"),
+    _column("promotion-type"),
+    _column("promotion-amount", "amount"),
+    _column("direct-payment-type"),
+    _column("direct-payment-amount", "amount"),
+    _column("other-amount", "amount"),
 )
 _REFUNDS = ("refund", "chargeback refund", "a-to-z guarantee refund", "guarantee claim")
 _REIMBURSEMENTS = (
@@ -81,8 +114,6 @@ _REIMBURSEMENTS = (
 )
 #: Order ids that Amazon gives to orders of other channels which it only ships.
 _MCF_ORDER = re.compile(r"^S\d{2}-\d")
-_GROUPED = re.compile(r"^\D*\d{1,3}([.,])\d{3}\D*$")
-_SLASHED = re.compile(r"^(\d{1,2})/(\d{1,2})/\d{4}")
 _DATES = ("settlement-start-date", "settlement-end-date", "deposit-date", "posted-date", "posted-date-time")
 
 Key = tuple[str, str, str, str]
@@ -144,7 +175,7 @@ class RowReader:
         names = ("amount", "total-amount") if self.v2 else ("total-amount", *(amount for amount, _n, _g in self.pairs))
         currency = next((text for text in self._texts(("currency",))), "")
         self._comma = decimal_comma(self._texts(names), currency)
-        self._day_first = day_first(self._texts(_DATES), source.region)
+        self._day_first = day_first(self._texts(_DATES), default=source.region != "NA")
 
     def _texts(self, names: Iterable[str]) -> Iterator[str]:
         for name in names:
@@ -309,37 +340,3 @@ def _v2_words(kind: str, group: str, name: str) -> tuple[str, str]:
     if name == "Cost of Advertising":
         return f"{kind}/Cost of Advertising", "TransactionTotalAmount"
     return f"{kind}/{group}", name or kind
-
-
-def decimal_comma(texts: Iterable[str], currency: str) -> bool | None:
-    """Whether the amounts of a file part decimals by a comma (True) or a point (False); None when nothing tells.
-
-    A sign followed by exactly three digits may part thousands or decimals. Where it is the only evidence it parts
-    thousands, unless it is a point in a currency with decimals: Amazon's plain "1.234" never has thousands.
-    """
-    grouped: set[str] = set()
-    for text in texts:
-        comma, dot = text.rfind(","), text.rfind(".")
-        if comma < 0 and dot < 0:
-            continue
-        if comma >= 0 and dot >= 0:
-            return comma > dot
-        sign = "," if comma >= 0 else "."
-        if text.count(sign) > 1:
-            return sign == "."
-        match = _GROUPED.match(text)
-        if match is None:
-            return sign == ","
-        grouped.add(match[1])
-    if "," in grouped and currency:
-        return False
-    return True if "." in grouped and currency and currency_digits(currency) == 0 else None
-
-
-def day_first(texts: Iterable[str], region: str) -> bool:
-    """Whether 06/07/2026 is the 6th of July in a file: by dates that can only be read one way, else by the shop's region."""
-    for text in texts:
-        match = _SLASHED.match(text)
-        if match and (int(match[1]) > 12) != (int(match[2]) > 12):
-            return int(match[1]) > 12
-    return region != "NA"
