@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from channels.registry import adapters
+from channels import registry
 from ledger.models.categories import Section
 from ledger.pnl_question import ARTICLES, UNIFIED, Condition, Dimension, Question
 
@@ -113,7 +113,7 @@ def read_frame(question: Question, conditions: Sequence[Condition]) -> Frame:
         ValueError: a filter names something that does not exist, or there is no exchange rate for the currency.
     """
     company = question.company
-    needing = {code: adapter.revenue_kinds for code, adapter in adapters().items() if adapter.revenue_kinds}
+    needing = {code: adapter.revenue_kinds for code, adapter in registry.adapters().items() if adapter.revenue_kinds}
     wanted = {condition.dimension for condition in conditions} | set(question.by)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -169,7 +169,7 @@ def _shop_ids(question: Question, conditions: Sequence[Condition], shops: Mappin
                 raise ValueError(f"There is no shop {', '.join(sorted(unknown))}.")
             wanted = {shop for shop in wanted if shop.code in condition.values}
         elif condition.dimension is Dimension.CHANNEL:
-            if unknown := set(condition.known) - {shop.channel for shop in shops.values()} - set(adapters()):
+            if unknown := set(condition.known) - {shop.channel for shop in shops.values()} - set(registry.adapters()):
                 raise ValueError(f"There is no channel {', '.join(sorted(unknown))}.")
             wanted = {shop for shop in wanted if shop.channel in condition.values}
     return None if len(wanted) == len(shops) else tuple(sorted(shop.id for shop in wanted))

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import connection
 
+from channels import registry
 from channels.records import State
-from channels.registry import adapters
 from ledger.models.categories import Section
 from ledger.pnl_frame import Frame
 from ledger.pnl_question import ARTICLES, PERIODS, Dimension, Question
@@ -67,7 +67,7 @@ class Keys:
 
     def _channels(self, dimension: Dimension, raw: set[Any]) -> None:
         for code in raw:
-            adapter = adapters().get(code)
+            adapter = registry.adapters().get(code)
             self._set(dimension, code, code, adapter.label if adapter else code, code)
 
     def _shops(self, dimension: Dimension, raw: set[Any]) -> None:

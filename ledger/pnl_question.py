@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from channels import registry
 from channels.records import State
-from channels.registry import adapters
 from ledger.models.categories import Section
 from ledger.models.rollups import Clock
 from nova.models import Company
@@ -133,8 +133,10 @@ def check_question(question: Question, conditions: Sequence[Condition]) -> None:
         raise ValueError("A P&L is broken down by one of month, week and day, not by two.")
     if question.clock not in Clock.values:
         raise ValueError(f"There is no clock {question.clock!r}; known are {', '.join(Clock.values)}.")
-    if question.scope != UNIFIED and question.scope not in adapters():
-        raise ValueError(f"There is no scope {question.scope!r}; known are {UNIFIED} and the channels {', '.join(adapters())}.")
+    if question.scope != UNIFIED and question.scope not in registry.adapters():
+        raise ValueError(
+            f"There is no scope {question.scope!r}; known are {UNIFIED} and the channels {', '.join(registry.adapters())}."
+        )
     if not _CURRENCY.match(question.report_currency):
         raise ValueError(f"{question.report_currency!r} is no currency such as EUR.")
     if question.start and question.end and question.start >= question.end:
