@@ -210,10 +210,10 @@ def _tell_apart(
     for column in columns:
         if left.get(column.code):
             groups.setdefault(frozenset(left[column.code]), []).append(column.code)
-    for places, group in groups.items():
-        if len(places) == len(group):
-            for code, place in zip(group, sorted(places)):
-                reason = f"one of {len(places)} columns of a sum, in their usual order; {reasons[code]}"
+    for choice, group in groups.items():
+        if len(choice) == len(group):
+            for code, place in zip(group, sorted(choice)):
+                reason = f"one of {len(choice)} columns of a sum, in their usual order; {reasons[code]}"
                 found.append(Found(code, place, min(0.4, sure[code]), reason))
     return found
 

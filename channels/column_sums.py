@@ -64,7 +64,7 @@ def _holds(identity: Identity, columns: Mapping[int, Sequence[int]]) -> bool:
     return all(whole == sum(values) for whole, *values in zip(columns[total], *(columns[part] for part in parts)))
 
 
-def _null_space(rows: Sequence[Sequence[int]], width: int) -> list[list[int]]:
+def _null_space(rows: Sequence[tuple[int, ...]], width: int) -> list[list[int]]:
     """A basis of the vectors that are orthogonal to every row, modulo the prime (reduced: each has a 1 of its own)."""
     draw = random.Random(20_26)  # the same table always gives the same suggestion
     # Rows are sorted before they are mixed: a set has no order of its own.

@@ -8,6 +8,7 @@ from typing import Any
 
 from channels.adapter import DocumentError
 from channels.archives import expand_file
+from channels.columns import Suggestion, read_table_for_matching, suggest_columns
 from channels.models import Shop, Upload
 from channels.registry import get_adapter
 from ledger.intake import answer_question, import_file, keep_and_queue, take_document
@@ -21,7 +22,8 @@ State = LedgerIntake.State
 class FileReport:
     """What became of one file. `state` is an intake's state, or "unchanged" when the same file was taken before.
 
-    `ask` says what a question is about: "confirm", "columns" or "difference" (then `difference` is the amount).
+    `ask` says what a question is about: "confirm", "columns" or "difference" (then `difference` is the amount). With
+    "columns" there are `headers`, `suggestions` and, in `missing`, required columns for which nothing could be suggested.
     """
 
     file: str
@@ -41,6 +43,8 @@ class FileReport:
     ask: str = ""
     difference: str = ""
     headers: tuple[str, ...] = field(default=())
+    suggestions: tuple[Suggestion, ...] = field(default=())
+    missing: tuple[str, ...] = field(default=())
 
     @property
     def taken(self) -> bool:
@@ -143,6 +147,8 @@ def report_of(intake: LedgerIntake, file: str, *, repeated: bool = False, wrong:
     numbers = (
         {} if repeated else {name: int(result.get(name, 0)) for name in ("new", "replaced", "closed", "superseded", "lines")}
     )
+    ask = "" if repeated else str(result.get("ask", ""))
+    suggestions, missing = suggest_for(intake) if ask == "columns" else ((), ())
     same = int(result.get("unchanged", 0))
     if repeated:
         same += int(result.get("new", 0)) + int(result.get("replaced", 0))
@@ -156,8 +162,27 @@ def report_of(intake: LedgerIntake, file: str, *, repeated: bool = False, wrong:
         notes=tuple(result.get("notes", ())),
         error="" if repeated else error,
         question="" if repeated else intake.question,
-        ask=str(result.get("ask", "")),
+        ask=ask,
         difference=str(result.get("difference", "")),
         headers=tuple(result.get("headers", ())),
+        suggestions=suggestions,
+        missing=missing,
         **numbers,
     )
+
+
+def suggest_for(intake: LedgerIntake) -> tuple[tuple[Suggestion, ...], tuple[str, ...]]:
+    """How the columns of a document that asks for a match may be meant, and the required columns without any suggestion."""
+    document = intake.document
+    result = intake.result or {}
+    kind = get_adapter(document.shop.channel).kinds[str(result["kind"])]
+    headers = [str(header) for header in result.get("headers", ())]
+    try:
+        table = read_table_for_matching(document.content(), document.filename, headers)
+    except DocumentError:
+        rows: list[list[str]] = []
+    else:
+        headers, rows = list(table.headers), [cells for _number, cells in table.rows]
+    suggestions = tuple(suggest_columns(kind, headers, rows))
+    known = {item.column for item in suggestions}
+    return suggestions, tuple(column.code for column in kind.columns if column.required and column.code not in known)

@@ -267,10 +267,8 @@ class RowReader:
             return
         for path, name, amount in found:
             settlement.sum += amount
-            if not amount:
-                continue
             quantity = None
-            if name == "Principal" and path.endswith("/ItemPrice"):
+            if amount and name == "Principal" and path.endswith("/ItemPrice"):  # a price of zero is a replacement, no sale
                 units = self._quantity(number, cells)
                 quantity = None if units is None else sign * units
                 settlement.principals.setdefault((key, item), len(voucher.lines))

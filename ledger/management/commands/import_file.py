@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from channels.columns import as_match
 from channels.models import Shop, Upload
 from channels.registry import get_adapter
 from channels.shops import find_shop
@@ -111,12 +112,25 @@ class Command(BaseCommand):
             self.stdout.write("  Import it again with --confirm to answer yes.")
         elif report.ask == "difference":
             self.stdout.write("  Import it again with --accept-difference to take it with a visible remainder line.")
+        elif report.ask == "columns":
+            for item in report.suggestions:
+                self.stdout.write(f"  {item.column}: {item.header} ({item.level}: {item.reason})")
+            if report.missing:
+                self.stdout.write(f"  no suggestion for: {', '.join(report.missing)}")
+            self.stdout.write("  Save this as a file, correct it, and import again with --columns FILE:")
+            self.stdout.write(json.dumps(_match(report), ensure_ascii=False, indent=2))
+
+
+def _match(report: FileReport) -> dict[str, str]:
+    """The suggested match as a file for --columns: required columns without a suggestion stand in it to be filled in."""
+    return {**as_match(report.suggestions), **dict.fromkeys(report.missing, "")}
 
 
 def _as_json(report: FileReport) -> dict[str, Any]:
     values = asdict(report)
     vouchers = {name: values.pop(name) for name in ("new", "unchanged", "replaced", "closed", "superseded")}
-    return {**values, "vouchers": vouchers}
+    values["suggestions"] = [{**asdict(item), "level": item.level} for item in report.suggestions]
+    return {**values, "vouchers": vouchers, **({"columns": _match(report)} if report.ask == "columns" else {})}
 
 
 def _read_columns(name: str) -> dict[str, str]:
