@@ -15,6 +15,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.forms import AdminPasswordChangeForm, PaginationInlineFormSet, UserChangeForm, UserCreationForm
@@ -289,6 +290,10 @@ class PeopleAdmin(SuperuserAdmin, UserAdmin):
 
 
 admin.site.unregister(Group)
+admin.site.index_template = "nova/home.html"
+# A form that schedules any function would be a way around every permission and every second signature.
+for _model in (Schedule, Success, Failure, OrmQ):
+    admin.site.unregister(_model)
 
 
 @admin.register(Group)
@@ -309,3 +314,18 @@ class ExchangeRateAdmin(ModelAdmin):
     date_hierarchy = "on_date"
     ordering = ("-on_date", "currency")
     list_per_page = 50
+
+
+@admin.register(Failure)
+class FailedTaskAdmin(ReadOnly, SuperuserAdmin):
+    """Background tasks that died, with the reason. Nothing is started from here: readers find their own work again."""
+
+    list_display = ("name", "func", "started", "stopped", "short_reason")
+    search_fields = ("name", "func")
+    ordering = ("-stopped",)
+    fields = ("name", "func", "args", "kwargs", "started", "stopped", "result")
+    readonly_fields = fields
+
+    @admin.display(description="reason")
+    def short_reason(self, obj: Any) -> str:
+        return str(obj.result or "").strip().rsplit("\n", 1)[-1][:160]

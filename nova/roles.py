@@ -6,9 +6,9 @@ which its holder is no member. Only superusers manage people and companies.
 | role | sees | does |
 |---|---|---|
 | Viewer | P&L, fees, statements, documents, catalogue | saves views |
-| Finance clerk | as the viewer | imports and withdraws documents, matches columns, proposes fee and scope rules, enters rates, sorts SKUs |
+| Finance clerk | as the viewer | imports and withdraws documents, matches columns, proposes fee and scope rules, enters rates, keeps shops and SKUs |
 | Approver | as the viewer | approves or returns what somebody else proposed; proposes, too |
-| Operations | shops, documents, catalogue; not the money | keeps SKUs and listings, imports and exports them |
+| Operations | shops, documents, catalogue; not the money | keeps shops, SKUs and listings, imports and exports them |
 | Creator manager | P&L, statements, catalogue | saves views |
 
 Nova adds what a role lacks after every migration (`ensure_roles`), so that a new page is reachable at once; it takes
@@ -47,7 +47,7 @@ _MONEY = _view("ledger", "feecategory", "feetype", "feerule", "scoperule", "mapp
 )
 _OWN_VIEWS = _edit("ledger", "savedview")
 _PROPOSE = _edit("ledger", "feerule", "scoperule")  # drafts; what is proposed is guarded by the database
-_SORT = _edit("inventory", "sku", "listingcomponent") | {"inventory.change_listing"}
+_SORT = _edit("inventory", "sku", "listingcomponent") | {"inventory.change_listing", "channels.add_shop", "channels.change_shop"}
 
 ROLES: dict[str, set[str]] = {
     VIEWER: _CATALOGUE | _DOCUMENTS | _MONEY | _OWN_VIEWS,

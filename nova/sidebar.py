@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
+from django.contrib import admin
+from django.core.cache import cache
 from django.db import connection
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
+from django.utils.encoding import force_bytes
+from unfold.dataclasses import SearchResult
 
 from channels.models import Shop
 from channels.registry import adapters
+from ledger.pages.search import find
 from nova.models import Company
 from nova.pages import current_company, my_companies
 
-#: Models whose rows the search box finds, each through its admin's search fields and company filter.
-SEARCHED_MODELS = [
-    "channels.shop",
-    "channels.document",
-    "inventory.sku",
-    "inventory.listing",
-    "ledger.statement",
-    "ledger.payout",
-    "ledger.feetype",
-]
+#: Models whose rows the search box finds through their admin's search fields; ids are looked up by `search` below.
+SEARCHED_MODELS = ["channels.shop", "ledger.feetype", "ledger.feecategory"]
 
 
 def style_sheet(request: HttpRequest) -> str:
@@ -183,11 +181,45 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
+def waiting_proposals(company_ids: list[int], user: Any) -> dict[int, int]:
+    """How many proposals of others wait in each company; companies without any are left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT company_id, count(*) FROM (
+                SELECT company_id, author_id FROM ledger_feerule WHERE status = 'proposed' AND company_id = ANY(%(companies)s)
+                UNION ALL
+                SELECT company_id, author_id FROM ledger_scoperule WHERE status = 'proposed' AND company_id = ANY(%(companies)s)
+            ) AS rule WHERE author_id <> %(user)s GROUP BY 1
+            """,
+            {"companies": company_ids, "user": user.pk},
+        )
+        return dict(cursor.fetchall())
+
+
 def never(request: HttpRequest) -> bool:
     """The permission of what a user may not see."""
     return False
 
 
-def search(request: HttpRequest, term: str) -> list[Any]:
-    """More results for the search box: whatever an outside id leads to."""
-    return []
+def search(request: HttpRequest, term: str) -> list[SearchResult]:
+    """What the search box finds beside the lists: whatever an outside id leads to, in every company of the user.
+
+    unfold hands the term over in lower case; ids are told apart by case, so the box's own text is read.
+    """
+    companies = my_companies(request)
+    found = []
+    for company in companies:
+        for hit in find(company=company, text=request.GET.get("s", ""), user=request.user):
+            detail = ", ".join(filter(None, (hit.kind, hit.detail, company.name if len(companies) > 1 else "")))
+            found.append(SearchResult(title=hit.title, description=detail, link=hit.link, icon=hit.icon))
+    return found
+
+
+@admin.site.admin_view
+def search_page(request: HttpRequest) -> HttpResponse:
+    """The answer of the search box. unfold keeps answers for minutes; who lost a membership must not see them again."""
+    term = request.GET.get("s", "").lower()
+    cache.delete(f"unfold_search_{hashlib.sha256(force_bytes(f'{request.user.pk}_{term}')).hexdigest()}")
+    response: HttpResponse = admin.site.search(request)  # type: ignore[attr-defined]
+    return response

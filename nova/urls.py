@@ -4,10 +4,11 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from nova import dashboard
+from nova import dashboard, sidebar
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin/search/", sidebar.search_page),
     path("admin/", admin.site.urls),
     path("portfolio/", dashboard.portfolio, name="portfolio"),
     path("c/<str:code>/", dashboard.company_home, name="company"),

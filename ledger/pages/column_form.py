@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from channels.adapter import Column
-from channels.models import Document
-from channels.preview import preview_document
+from channels.adapter import DocumentError
+from channels.columns import Suggestion, read_table_for_matching, suggest_columns
 from channels.registry import get_adapter
 from ledger.models import LedgerIntake
 
@@ -17,7 +16,7 @@ SAMPLE_ROWS = 4
 
 @dataclass(frozen=True)
 class ColumnChoice:
-    """One column that Nova needs, with the headers to choose from. `why` explains the suggestion."""
+    """One column that Nova needs, with the headers to choose from. `why` explains the suggestion, `level` is high, medium, low or ""."""
 
     code: str
     label: str
@@ -25,6 +24,7 @@ class ColumnChoice:
     required: bool
     chosen: str
     why: str
+    level: str
     options: Sequence[tuple[str, str]]
 
     @property
@@ -37,18 +37,39 @@ def column_choices(intake: LedgerIntake) -> tuple[Sequence[str], list[Sequence[s
     document = intake.document
     kind = get_adapter(document.shop.channel).kinds[str(intake.result.get("kind"))]
     headers = [str(header) for header in intake.result.get("headers", ())]
-    shown = preview_document(document)
-    samples = [cells for _number, cells in shown.rows[:SAMPLE_ROWS]] if shown.shape == "table" else []
+    try:
+        rows = [cells for _number, cells in read_table_for_matching(document.content(), document.filename, headers).rows]
+    except DocumentError:
+        rows = []
+    samples: list[Sequence[str]] = list(rows[:SAMPLE_ROWS])
     options = [
         ("", "not in this file"),
-        *((header_value(headers, place), _option(headers, place, samples)) for place in range(len(headers))),
+        *((header_value(headers, place), _option(headers, place, rows[:50])) for place in range(len(headers))),
     ]
-    suggested = suggestion(document, kind.columns, headers)
+    suggested = {found.column: found for found in suggest_columns(kind, headers, rows)} if rows else {}
     choices = []
     for column in kind.columns:
-        chosen, why = suggested.get(column.code, ("", ""))
-        choices.append(ColumnChoice(column.code, column.label, column.kind, column.required, chosen, why, options))
+        found = suggested.get(column.code)
+        choices.append(
+            ColumnChoice(
+                code=column.code,
+                label=column.label,
+                kind=column.kind,
+                required=column.required,
+                chosen=header_value(headers, found.place) if found else "",
+                why=_why(found) if found else "",
+                level=found.level if found else "",
+                options=options,
+            )
+        )
     return headers, samples, choices
+
+
+def _why(found: Suggestion) -> str:
+    """The reason of a suggestion as a sentence, with how sure it is."""
+    words = {"high": "Sure", "medium": "Likely", "low": "A guess"}[found.level]
+    reason = found.reason.strip().rstrip(".")
+    return f"{words}: {reason}." if reason else f"{words}."
 
 
 def header_value(headers: Sequence[str], place: int) -> str:
@@ -57,12 +78,7 @@ def header_value(headers: Sequence[str], place: int) -> str:
     return text if text.strip() and headers.count(text) == 1 and not text.isdigit() else str(place)
 
 
-def _option(headers: Sequence[str], place: int, samples: Sequence[Sequence[str]]) -> str:
-    example = next((cells[place] for cells in samples if place < len(cells) and cells[place].strip()), "")
+def _option(headers: Sequence[str], place: int, rows: Sequence[Sequence[str]]) -> str:
+    example = next((cells[place] for cells in rows if place < len(cells) and cells[place].strip()), "")
     name = headers[place].strip() or f"column {place + 1}"
     return f"{name} (such as {example[:40]})" if example else name
-
-
-def suggestion(document: Document, columns: Sequence[Column], headers: Sequence[str]) -> Mapping[str, tuple[str, str]]:
-    """A suggested header with the reason, by column code."""
-    return {}
