@@ -1,0 +1,1 @@
+"""Measures Nova against its own anchors, in a database of its own on the same server."""
