@@ -11,7 +11,7 @@ from datetime import date
 from channels.registry import fee_proposals
 from ledger.classify import RuleBook, precedence
 from ledger.models import FeeCategory, FeeRule, FeeType, PnlMonth
-from ledger.propose import APPROVE, PROPOSE, UNMAPPED, RuleData, propose_rules, require_member
+from ledger.propose import APPROVE, PROPOSE, UNMAPPED, RuleData, propose_rules, require_member, split_known
 from nova.models import Company, User
 
 NOVA = "Nova's defaults"
@@ -55,6 +55,24 @@ def seen_types(*, company: Company, channel: str) -> list[FeeType]:
     return list(FeeType.objects.filter(channel=channel, pk__in=seen))
 
 
+def wanted_defaults(*, company: Company, channel: str, only_seen: bool = True) -> list[FeeRule]:
+    """Nova's defaults of a channel for a company; with `only_seen` those that decide for a fee type it has money under."""
+    rules = default_rules(channel)
+    if not only_seen:
+        return rules
+    book = RuleBook(rules)
+    winners = {found[0].pk for fee_type in seen_types(company=company, channel=channel) if (found := book.candidates(fee_type))}
+    return [rule for rule in rules if rule.pk in winners]
+
+
+def new_defaults(*, company: Company, channel: str, only_seen: bool = True) -> int:
+    """How many of Nova's defaults `propose_pack` would propose now."""
+    rules = wanted_defaults(company=company, channel=channel, only_seen=only_seen)
+    for rule in rules:
+        rule.company = company
+    return len(split_known(FeeRule, company, rules)[0])
+
+
 def propose_pack(
     *, company: Company, author: User, channel: str, only_seen: bool = True, valid_from: date | None = None
 ) -> list[FeeRule]:
@@ -66,13 +84,7 @@ def propose_pack(
         PermissionDenied: the author is no member of the company or may not propose.
         LookupError: there is no such channel.
     """
-    rules = default_rules(channel)
-    if only_seen:
-        book = RuleBook(rules)
-        winners = {
-            found[0].pk for fee_type in seen_types(company=company, channel=channel) if (found := book.candidates(fee_type))
-        }
-        rules = [rule for rule in rules if rule.pk in winners]
+    rules = wanted_defaults(company=company, channel=channel, only_seen=only_seen)
     return propose_rules(
         company=company, author=author, items=[_data(rule) for rule in rules], valid_from=valid_from, source=NOVA, skip_known=True
     )

@@ -233,7 +233,8 @@ def lock_companies(ids: Iterable[int]) -> dict[int, Company]:
     return {company.pk: company for company in rows}
 
 
-def _insert(model: type[P], company: Company, rules: Sequence[P], *, skip_known: bool) -> list[P]:
+def split_known(model: type[P], company: Company, rules: Sequence[P]) -> tuple[list[P], list[tuple[P, P]]]:
+    """The rules that say something new, and the others each with the rule that waits or holds already."""
     channels = {rule.channel for rule in rules}  # type: ignore[attr-defined]
     known: dict[Any, list[P]] = defaultdict(list)
     for row in model._default_manager.filter(
@@ -241,15 +242,24 @@ def _insert(model: type[P], company: Company, rules: Sequence[P], *, skip_known:
     ).select_related("category"):
         known[selector(row)].append(row)
     fresh: list[P] = []
+    repeated: list[tuple[P, P]] = []
     for rule in rules:
         same = next((row for row in known[selector(rule)] if overlap(row, rule) and _says_the_same(row, rule)), None)
         if same is None:
             fresh.append(rule)
             known[selector(rule)].append(rule)
-        elif not skip_known:
-            state = "waits for approval" if same.status == Status.PROPOSED else "is in force"
-            number = f" as rule {same.pk}" if same.pk else " in this proposal"
-            raise RuleRefused(f"{rule} {state} already{number}, {say_months(same)}.")
+        else:
+            repeated.append((rule, same))
+    return fresh, repeated
+
+
+def _insert(model: type[P], company: Company, rules: Sequence[P], *, skip_known: bool) -> list[P]:
+    fresh, repeated = split_known(model, company, rules)
+    if repeated and not skip_known:
+        rule, same = repeated[0]
+        state = "waits for approval" if same.status == Status.PROPOSED else "is in force"
+        number = f" as rule {same.pk}" if same.pk else " in this proposal"
+        raise RuleRefused(f"{rule} {state} already{number}, {say_months(same)}.")
     try:
         with transaction.atomic():
             return model._default_manager.bulk_create(fresh, batch_size=1000)

@@ -154,7 +154,9 @@ def _from_words(fee_type: FeeType) -> Suggestion | None:
     vocabulary = _vocabulary()
     scores: dict[int, float] = {}
     weights = {word: _weight(word) for word in words}
-    whole = sum(weights.values())
+    # Words no category knows (a place, a brand) weigh little against those that tell.
+    heard = {word for known in vocabulary.values() for word in known}
+    whole = sum(weight if word in heard else weight / 3 for word, weight in weights.items())
     for category_id, known in vocabulary.items():
         shared = words & known.keys()
         if shared:
@@ -193,13 +195,15 @@ def _by_name(rules: Iterable[FeeRule]) -> dict[str, list[FeeRule]]:
 
 @cache
 def _vocabulary() -> dict[int, dict[str, float]]:
-    """Per category the words of the names that Nova's defaults map to it: the share of a word's uses that are here."""
+    """Per category the words of its name, its definition and the names that Nova's defaults map to it: the share of a
+    word's uses that are here.
+    """
     uses: dict[int, Counter[str]] = defaultdict(Counter)
     for channel in registry.adapters():
         for rule in default_rules(channel):
             uses[rule.category_id].update(words_of(rule.name))
     for category in FeeCategory.objects.exclude(code=UNMAPPED):
-        uses[category.pk].update(words_of(category.name))
+        uses[category.pk].update(words_of(f"{category.name} {category.definition}"))
     total: Counter[str] = sum(uses.values(), Counter())
     return {pk: {word: count / total[word] for word, count in known.items()} for pk, known in uses.items()}
 
