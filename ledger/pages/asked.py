@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
-from channels.registry import adapters
+from channels import registry
 from ledger.models.rollups import Clock
 from ledger.pnl import UNIFIED, Dimension, Question
 from ledger.pnl_question import PERIODS
@@ -145,7 +145,7 @@ def read_address(company: Company, parameters: QueryDict) -> Asked:
             return Asked(company=company, problems=tuple(problems))
     known["columns"] = _one_of(parameters, "columns", COLUMNS, "month", problems)
     known["clock"] = Clock(_one_of(parameters, "clock", [clock.value for clock in Clock], Clock.EVENT.value, problems))
-    known["scope"] = _one_of(parameters, "scope", [UNIFIED, *adapters()], UNIFIED, problems)
+    known["scope"] = _one_of(parameters, "scope", [UNIFIED, *registry.adapters()], UNIFIED, problems)
     known["rows"] = _rows(",".join(parameters.getlist("rows")), problems)
     currency = parameters.get("in", "").strip().upper()
     if currency and not (len(currency) == 3 and currency.isascii() and currency.isalpha()):

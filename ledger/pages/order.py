@@ -13,9 +13,9 @@ from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
 
+from channels import registry
 from channels.models import Shop
 from channels.records import EventKind, EventSource
-from channels.registry import adapters
 from ledger.models import FeeCategory, Section, Statement
 from ledger.pages.line_rows import ShownLine, document_link, read_voucher_lines
 from nova.models import Company
@@ -137,7 +137,7 @@ def _shown(
     positions: dict[str, int],
     outside_id: str,
 ) -> ShownOrder:
-    adapter = adapters().get(shop.channel)
+    adapter = registry.adapters().get(shop.channel)
     counting = [voucher for voucher in vouchers if voucher.active]
     lines = [line for voucher in counting for line in voucher.lines]
     sums: dict[tuple[int, str, str, str, str], list[Any]] = {}

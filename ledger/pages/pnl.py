@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET
 
+from channels import registry
 from channels.models import Shop
-from channels.registry import adapters
 from ledger.models import FeeCategory, Section
 from ledger.pages import views
 from ledger.pages.asked import CLOCK_WORDS, COLUMNS, ROW_WORDS, WORDS, Asked, Chip, read_address
@@ -129,7 +129,7 @@ def _render(request: HttpRequest, company: Company, asked: Asked, shown: Shown |
 def _title(asked: Asked) -> str:
     if asked.scope == UNIFIED:
         return "P&L"
-    return f"P&L of {adapters()[asked.scope].label} alone"
+    return f"P&L of {registry.adapters()[asked.scope].label} alone"
 
 
 # The form -----------------------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def _title(asked: Asked) -> str:
 def _form(company: Company, asked: Asked) -> dict[str, Any]:
     """What the form offers, and what it must carry along unseen."""
     used = list(Shop.objects.filter(company=company).order_by("name").values_list("channel", "code", "name"))
-    channels = [code for code in adapters() if any(code == channel for channel, _code, _name in used)]
+    channels = [code for code in registry.adapters() if any(code == channel for channel, _code, _name in used)]
     rates = list(ExchangeRate.objects.order_by("currency").values_list("currency", flat=True).distinct())
     hidden = [(str(dimension), value or "(none)") for dimension, values in asked.filters.items() for value in values]
     if asked.known_at:
@@ -151,7 +151,7 @@ def _form(company: Company, asked: Asked) -> dict[str, Any]:
         "clocks": [(clock.value, word, clock == asked.clock) for clock, word in CLOCK_WORDS.items()],
         "scopes": [
             (UNIFIED, "All channels together", asked.scope == UNIFIED),
-            *[(code, f"{adapters()[code].label} alone", asked.scope == code) for code in channels],
+            *[(code, f"{registry.adapters()[code].label} alone", asked.scope == code) for code in channels],
         ],
         "currencies": [
             (code, code == (asked.currency or company.currency))
@@ -180,7 +180,7 @@ def _chips(company: Company, asked: Asked, report: Report | None) -> list[Chip]:
     if asked.known_at:
         chips.append(Chip(f"Rules as of {asked.known_at:%Y-%m-%d %H:%M} UTC", asked.query(known_at=None)))
     if asked.scope != UNIFIED:
-        chips.append(Chip(f"{adapters()[asked.scope].label} alone", asked.query(scope=UNIFIED)))
+        chips.append(Chip(f"{registry.adapters()[asked.scope].label} alone", asked.query(scope=UNIFIED)))
     if asked.currency:
         chips.append(Chip(f"Shown in {asked.currency}", asked.query(currency="")))
     return chips

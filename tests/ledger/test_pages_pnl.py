@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import html
-import itertools
 import re
 from collections.abc import Iterator
 from decimal import Decimal as D
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
 
-from ledger.pages.asked import Asked
-from ledger.pages.grid import dimensions_of
-from ledger.pnl import Dimension, answer, exact_sum
+from ledger.pnl import exact_sum
 from ledger.rollup import Company
 from tests.ledger.fake_channel import fake_channel
 from tests.ledger.page_world import build_pages_world, make_viewer, signed_in
