@@ -69,7 +69,7 @@ class PartSpec(NamedTuple):
 line_specs = st.builds(
     LineSpec,
     shop=st.integers(0, 1),
-    listing=st.sampled_from(["", "TEE", "MUG", "SET"]),
+    listing=st.sampled_from(["", "SET", "SET", "SET", "TEE", "MUG"]),
     fee=st.sampled_from(["sale", "fee", "ads", "odd", "reserve"]),
     amount=st.decimals(-999, 999, places=4, allow_nan=False),
     quantity=st.sampled_from([None, None, 1, -1, 3]),
@@ -82,12 +82,12 @@ line_specs = st.builds(
 )
 part_specs = st.builds(
     PartSpec,
-    listing=st.sampled_from(["TEE", "MUG", "SET"]),
+    listing=st.sampled_from(["SET", "SET", "SET", "TEE", "MUG"]),
     sku=st.sampled_from(sorted(SKUS)),
     share=st.sampled_from([Decimal("1"), Decimal("2"), Decimal("0.5"), Decimal("0.33333333")]),
     quantity=st.integers(1, 3),
-    start=st.one_of(st.none(), st.sampled_from([0, 31, 59]), st.integers(0, 75)),
-    length=st.one_of(st.none(), st.integers(1, 60)),
+    start=st.one_of(st.none(), st.none(), st.sampled_from([0, 31, 59]), st.integers(0, 75)),
+    length=st.one_of(st.none(), st.none(), st.integers(1, 60)),
 )
 
 
