@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from channels.adapter import Adapter, DocumentError, DocumentKind, Recognised, Role, Source
 from channels.records import ParsedDocument, State
-from channels.tiktok import orders, payments, statements, transactions, unsettled
+from channels.tiktok import income, orders, payments, statements, transactions, unsettled
+from channels.tiktok.columns import INCOME_COLUMNS, UNSETTLED_COLUMNS
+from channels.tiktok.exports import recognise_export
 from channels.tiktok.recognise import recognise_answer
 
 _PARSERS = {
@@ -14,6 +16,8 @@ _PARSERS = {
     "unsettled": unsettled.parse,
     "payments": payments.parse,
     "withdrawals": payments.parse_withdrawals,
+    "income_export": income.parse,
+    "unsettled_export": income.parse,
 }
 
 
@@ -48,14 +52,32 @@ class TikTokAdapter(Adapter):
             DocumentKind("statement_transactions", "Transactions of a statement", Role.BOOKS, State.SETTLED, 40),
             DocumentKind("order_transactions", "Transactions of an order by SKU", Role.DETAIL, State.SETTLED, 30),
             DocumentKind("unsettled", "Unsettled transactions", Role.PROVISIONAL, State.PRELIMINARY, 10),
+            DocumentKind("income_export", "Income statement export", Role.BOOKS, State.SETTLED, 20, columns=INCOME_COLUMNS),
+            DocumentKind(
+                "unsettled_export",
+                "Unsettled orders export",
+                Role.PROVISIONAL,
+                State.PRELIMINARY,
+                5,
+                columns=UNSETTLED_COLUMNS,
+            ),
             DocumentKind("payments", "Payments", Role.CHECK, State.SETTLED, 40),
             DocumentKind("withdrawals", "Withdrawals", Role.CHECK, State.SETTLED, 40),
         )
     }
-    twins = (frozenset({transactions.ADJUSTMENT_FAMILY, unsettled.ADJUSTMENT_FAMILY}),)
+    twins = (
+        frozenset(
+            {
+                transactions.ADJUSTMENT_FAMILY,
+                unsettled.ADJUSTMENT_FAMILY,
+                income.ADJUSTMENT_FAMILY,
+                income.UNSETTLED_ADJUSTMENT_FAMILY,
+            }
+        ),
+    )
 
     def recognise(self, body: bytes, filename: str) -> Recognised | None:
-        return recognise_answer(body)
+        return recognise_answer(body) or recognise_export(body)
 
     def parse(self, source: Source) -> ParsedDocument:
         try:

@@ -29,8 +29,6 @@ _SHAPES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "payable_amount",
         ),
     ),
-    ("statement_transactions", "statement_transactions", ("statement_time", "net_sales_amount", "adjustment_id")),
-    ("order_transactions", "statement_transactions", ("settlement_amount", "order_create_time")),
 )
 
 
@@ -57,6 +55,8 @@ def recognise_answer(body: bytes) -> Recognised | None:
 
 
 def _by_shape(page: dict[str, Any]) -> Recognised | None:
+    if isinstance(page.get("statement_transactions"), list):  # version 202309, to be refused with a word for it
+        return Recognised("order_transactions" if "order_id" in page else "statement_transactions")
     for kind, name, signs in _SHAPES:
         if name not in page or not isinstance(page[name], (list, type(None))):
             continue
