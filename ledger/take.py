@@ -12,7 +12,7 @@ The numbered way of a batch:
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -116,6 +116,8 @@ class Batch:
 
 def escape(text: str) -> str:
     """Text for COPY's text format; NUL characters, which PostgreSQL cannot keep, are dropped."""
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text
     return text.translate(_COPY_TABLE)
 
 
@@ -155,8 +157,11 @@ class _Writer:
         self.types: dict[str, dict[tuple[str, str, str], int]] = {}
         self.listings: dict[str, int] = {}
         self.counts = Counts()
-        self._factors: dict[tuple[int, str], int] = {}
         self._has_details = False
+        #: What was worked out once for the many lines that are alike; a writer lives for one batch.
+        self._line_kinds: dict[tuple[str, str], dict[tuple[str, str, str, str], tuple[str, int]]] = {}
+        self._amounts: dict[Decimal, tuple[str, int]] = {}
+        self._last_day: tuple[datetime | date | None, date] = (None, date.min)
 
     # Step 1: shared small rows ------------------------------------------------------------------------------------
 
@@ -216,7 +221,6 @@ class _Writer:
                 else:
                     self.counts.new += 1
             fresh.append(voucher)
-        touched: set[tuple[str, str]] = {(voucher.order_ref, voucher.event) for voucher in fresh if voucher.event != "other"}
         for batch in batches:
             keep = {(record.family, shorten(record.outside_id, 300)) for record in batch.vouchers}
             for family, statement_id in batch.complete:
@@ -225,10 +229,10 @@ class _Writer:
                 ]
                 outdated.extend(gone)
                 self.counts.closed += len(gone)
-        touched |= {(row.order_ref, row.event) for row in outdated if row.event != "other"}
+        touched = {(row.order_ref, row.event) for row in outdated if row.event != "other"}
         self._close(outdated)
         self._insert(fresh)
-        self._resolve_orders(touched)
+        self._resolve_orders(touched | self._told_before(fresh))
         self._resolve_twins([*fresh, *outdated])
         if any(voucher.event == "other" for voucher in fresh) or any(batch.complete for batch in batches) or outdated:
             self._resolve_periods()
@@ -245,26 +249,30 @@ class _Writer:
         types = self.types.get(record.marketplace, {})
         listings = self.listings
         currency = record.currency
-        head = f"{shorten(record.order, 100)}|{event}|{record.part}|{currency}|{event_on}|{posted_on}|{statement_id}|{state}|{authority}"
+        order_ref = shorten(record.order, 100)
+        head = f"{order_ref}|{event}|{record.part}|{currency}|{event_on}|{posted_on}|{statement_id}|{state}|{authority}"
         fragments = []
-        total = Decimal(0)
+        total = 0
         money = 0
-        factors = self._factors
         details = self._has_details and state == "settled" and event != "other"
+        alike = self._line_kinds.setdefault((record.marketplace, currency), {})
+        amounts = self._amounts
         for path, name, context, amount, listing, quantity, row in record.lines:
-            exact = amount.quantize(_FOUR_PLACES)
-            if exact != amount:
-                raise ValueError(f"{record.family} {record.outside_id}: {amount} has more than four decimals.")
-            total += exact
-            type_id = types[path, name, context]
+            line_kind = alike.get((path, name, context, listing))
+            if line_kind is None:
+                line_kind = alike[path, name, context, listing] = self._line_kind(
+                    types[path, name, context], currency, listings[listing] if listing else None
+                )
+            written = amounts.get(amount)
+            if written is None:
+                written = amounts[amount] = _written(amount, record)
+            first, factor = line_kind
+            text, scaled = written
+            total += scaled
             if details:
-                key = (type_id, currency)
-                factor = factors.get(key)
-                if factor is None:
-                    factor = factors[key] = int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=15).digest(), "big")
-                money += int(exact.scaleb(4)) * factor
-            fragments.append((f"{type_id}\t{listings[listing]}" if listing else f"{type_id}\t\\N", exact, quantity, row))
-        body = "\n".join(sorted([f"{first}\t{exact}\t{quantity}" for first, exact, quantity, _row in fragments]))
+                money += scaled * factor
+            fragments.append((first, text, scaled, quantity, row))
+        body = "\n".join(sorted([f"{first}\t{text}\t{quantity}" for first, text, _scaled, quantity, _row in fragments]))
         return _Prepared(
             document_id=batch.document.pk,
             statement_id=statement_id,
@@ -274,7 +282,7 @@ class _Writer:
             state=state,
             authority=authority,
             detail=kind.role == Role.DETAIL,
-            order_ref=shorten(record.order, 100),
+            order_ref=order_ref,
             event=event,
             part=shorten(record.part, 100),
             currency=currency,
@@ -285,13 +293,25 @@ class _Writer:
             row=record.row,
             digest=hashlib.blake2b(f"{head}\n{body}".encode(), digest_size=16).digest(),
             money=money % _PRIME,
-            amount=total,
+            amount=_unscaled(total),
             provisional="t" if record.event_source.provisional else "f",
             lines=fragments,
         )
 
+    def _line_kind(self, type_id: int, currency: str, listing_id: int | None) -> tuple[str, int]:
+        """What lines of one fee type and listing have in common: the start of their COPY row, their factor in the money hash."""
+        digest = hashlib.blake2b(repr((type_id, currency)).encode(), digest_size=15).digest()
+        return f"{type_id}\t{chr(92) + 'N' if listing_id is None else listing_id}", int.from_bytes(digest, "big")
+
     def _day(self, moment: datetime | date) -> date:
-        return moment.astimezone(self.zone).date() if isinstance(moment, datetime) else moment
+        if not isinstance(moment, datetime):
+            return moment
+        last, day = self._last_day
+        if moment is last:  # everything in a statement is posted at the same moment
+            return day
+        day = moment.astimezone(self.zone).date()
+        self._last_day = (moment, day)
+        return day
 
     def _latest_versions(self, prepared: Sequence[_Prepared]) -> dict[tuple[str, str], tuple[Known, bool]]:
         """The latest version per (family, outside id) and whether it is current."""
@@ -346,14 +366,20 @@ class _Writer:
             cursor.execute("SELECT now()::text")
             now = cursor.fetchone()[0]
             with cursor.copy(f"COPY ledger_voucher ({_VOUCHER_COLUMNS}) FROM STDIN") as copy:
+                # Large pieces: every write gives another thread of this process its turn.
+                chunk: list[str] = []
                 for voucher_id, voucher in zip(ids, vouchers, strict=True):
                     voucher.id = voucher_id
-                    copy.write(voucher.copy_row(company, shop, now))
+                    chunk.append(voucher.copy_row(company, shop, now))
+                    if len(chunk) >= 4000:
+                        copy.write("".join(chunk))
+                        chunk.clear()
+                copy.write("".join(chunk))
             with cursor.copy(f"COPY ledger_feeline ({_LINE_COLUMNS}) FROM STDIN") as copy:
-                chunk: list[str] = []
+                chunk = []
                 for voucher in vouchers:
                     voucher.copy_lines(company, shop, chunk)
-                    if len(chunk) >= 2000:
+                    if len(chunk) >= 8000:
                         copy.write("".join(chunk))
                         chunk.clear()
                 copy.write("".join(chunk))
@@ -362,11 +388,36 @@ class _Writer:
 
     # Which source counts ------------------------------------------------------------------------------------------
 
+    def _told_before(self, fresh: Sequence[_Prepared]) -> set[tuple[str, str]]:
+        """Order events of vouchers just written that some other current voucher tells, too: only those need a decision."""
+        events = Counter((voucher.order_ref, voucher.event) for voucher in fresh if voucher.event != "other")
+        if not events:
+            return set()
+        with connection.cursor() as cursor:
+            # One look into the index per order, whatever the statistics say of a table that grows this fast. Ids of this
+            # shop rise in the order of writing, because its row is locked.
+            cursor.execute(
+                """
+                SELECT wanted.order_ref FROM unnest(%s::text[]) AS wanted(order_ref)
+                CROSS JOIN LATERAL (
+                    SELECT 1 FROM ledger_voucher voucher
+                    WHERE voucher.company_id = %s AND voucher.shop_id = %s AND voucher.order_ref = wanted.order_ref
+                        AND voucher.order_ref <> '' AND voucher.current AND voucher.id < %s
+                    LIMIT 1
+                ) AS earlier
+                """,
+                [sorted({order for order, _event in events}), self.company.pk, self.shop.pk, fresh[0].id],
+            )
+            earlier = {row[0] for row in cursor.fetchall()}
+        return {key for key, number in events.items() if number > 1 or key[0] in earlier}
+
     def _resolve_orders(self, touched: set[tuple[str, str]]) -> None:
         """Of all current vouchers of the touched order events only the best stay active."""
         if not touched:
             return
-        rows = self._select("order_ref = ANY(%s) AND event <> 'other'", [sorted({order for order, _ in touched})])
+        rows = self._select(
+            "order_ref = ANY(%s) AND order_ref <> '' AND event <> 'other'", [sorted({order for order, _ in touched})]
+        )
         groups: dict[tuple[str, str], list[Known]] = defaultdict(list)
         for row in rows:
             if (row.order_ref, row.event) in touched:
@@ -575,7 +626,8 @@ class _Prepared:
     money: int
     amount: Decimal
     provisional: str
-    lines: list[tuple[str, Decimal, int | None, int | None]]
+    #: (fee type and listing as COPY text, amount as text, amount in ten-thousandths, quantity, row)
+    lines: list[tuple[str, str, int, int | None, int | None]]
     id: int = 0
 
     def copy_row(self, company: int, shop: int, now: str) -> str:
@@ -595,11 +647,24 @@ class _Prepared:
         middle = f"\t{shop}\t"
         currency = f"\t{statement}\t{self.currency}\t"
         tail = f"\t{self.event_on}\t{self.posted_on}\t{self.state}\t{self.provisional}\t"
-        for seq, (first, amount, quantity, row) in enumerate(self.lines, start=1):
+        for seq, (first, amount, _scaled, quantity, row) in enumerate(self.lines, start=1):
             into.append(
                 f"{head}{seq}{middle}{first}{currency}{amount}\t{chr(92) + 'N' if quantity is None else quantity}{tail}"
                 f"{chr(92) + 'N' if row is None else row}\n"
             )
+
+
+def _written(amount: Decimal, record: VoucherRecord) -> tuple[str, int]:
+    """An amount as text with four decimals, and in ten-thousandths."""
+    exact = amount.quantize(_FOUR_PLACES)
+    if exact != amount:
+        raise ValueError(f"{record.family} {record.outside_id}: {amount} has more than four decimals.")
+    return str(exact), int(exact.scaleb(4))
+
+
+def _unscaled(amount: int) -> Decimal:
+    """An amount of so many ten-thousandths."""
+    return Decimal(amount).scaleb(-4)
 
 
 def _deltas(vouchers: Iterable[_Prepared], company: int, shop: int) -> list[str]:
@@ -610,21 +675,21 @@ def _deltas(vouchers: Iterable[_Prepared], company: int, shop: int) -> list[str]
         sums = groups.get(head)
         if sums is None:
             sums = groups[head] = {}
-        for first, amount, quantity, _row in voucher.lines:
+        for first, _text, scaled, quantity, _row in voucher.lines:
             entry = sums.get(first)
             if entry is None:
-                sums[first] = [amount, quantity or 0, 1]
+                sums[first] = [scaled, quantity or 0, 1]
             else:
-                entry[0] += amount
+                entry[0] += scaled
                 entry[2] += 1
                 if quantity:
                     entry[1] += quantity
     rows = []
     for (statement, currency, state, provisional, event_on, posted_on), sums in groups.items():
         tail = f"{chr(92) + 'N' if statement is None else statement}\t{currency}\t{state}\t{provisional}\t{event_on}\t{posted_on}"
-        for first, (amount, quantity, number) in sums.items():
+        for first, (scaled, quantity, number) in sums.items():
             type_id, listing = first.split("\t")
-            rows.append(f"{company}\t{shop}\t{listing}\t{type_id}\t{tail}\t{amount}\t{quantity}\t{number}\n")
+            rows.append(f"{company}\t{shop}\t{listing}\t{type_id}\t{tail}\t{_unscaled(scaled)}\t{quantity}\t{number}\n")
     return rows
 
 
