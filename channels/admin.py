@@ -10,12 +10,11 @@ from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
-from unfold.decorators import display
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from channels.models import ColumnMatch, Document, PersonalData, Shop, Upload
 from channels.registry import adapters, channel_choices
-from nova.admin import CompanyAdmin, OwnedForm, ReadOnlyAdmin
+from nova.admin import CompanyAdmin, OwnedForm, ReadOnlyAdmin, labelled
 
 
 def link(name: str, text: Any, **kwargs: Any) -> Any:
@@ -48,6 +47,7 @@ class ShopForm(OwnedForm):
     class Meta:
         model = Shop
         fields = ("company", "name", "code", "channel", "region", "outside_id", "currencies", "active")
+        widgets = {"currencies": UnfoldAdminTextInputWidget(attrs={"placeholder": "EUR, GBP"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -185,7 +185,7 @@ class PersonalDataAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).defer("secret", "key")
 
-    @display(description="state", label={"kept, encrypted": "info", "erased": "success"})
+    @labelled(description="state", label={"kept, encrypted": "info", "erased": "success"})
     def state(self, obj: PersonalData) -> str:
         return "erased" if obj.erased_at else "kept, encrypted"
 

@@ -105,9 +105,7 @@ class UploadFile(Owned):
         constraints = owned_constraints(
             CompanyReference(field="upload", name="channels_uploadfile_upload"),
             CompanyReference(field="document", name="channels_uploadfile_document"),
-            models.UniqueConstraint(
-                fields=["company", "upload", "document", "filename"], name="channels_uploadfile_natural"
-            ),
+            models.UniqueConstraint(fields=["company", "upload", "document", "filename"], name="channels_uploadfile_natural"),
             models.CheckConstraint(
                 condition=models.Q(document__isnull=False) | ~models.Q(problem=""), name="channels_uploadfile_problem"
             ),

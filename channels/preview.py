@@ -48,6 +48,15 @@ class Preview:
     sheet: int = 0
     problem: str = ""
 
+    @property
+    def marked(self) -> list[tuple[str, str]]:
+        """The filled cells of the marked row of a table with their headers."""
+        if self.shape != "table":
+            return []
+        cells = next((cells for number, cells in self.rows if number == self.mark), ())
+        names = [*self.headers, *(f"column {place + 1}" for place in range(len(self.headers), len(cells)))]
+        return [(name or f"column {place + 1}", cell) for place, (name, cell) in enumerate(zip(names, cells)) if cell]
+
 
 def preview_document(
     document: Document, *, row: int | None = None, start: int | None = None, sheet: int | None = None

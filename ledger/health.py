@@ -95,7 +95,10 @@ def _problems(shop: ShopHealth, now: datetime) -> list[str]:
 
 @dataclass(frozen=True)
 class UnmappedType:
-    """A fee type without an approved rule: its money, absolute, in the company's currency."""
+    """A fee type without an approved rule: its money, absolute, in the company's currency.
+
+    `unrated` says that some of it is in no figure, because there is no exchange rate.
+    """
 
     company_id: int
     fee_type_id: int
@@ -104,6 +107,7 @@ class UnmappedType:
     path: str
     absolute: Decimal
     lines: int
+    unrated: bool
 
 
 def unmapped_types(company_ids: Collection[int]) -> list[UnmappedType]:
@@ -111,7 +115,8 @@ def unmapped_types(company_ids: Collection[int]) -> list[UnmappedType]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT month.company_id, type.id, type.channel, type.name, type.path, sum(abs(month.base_amount)), sum(month.lines)
+            SELECT month.company_id, type.id, type.channel, type.name, type.path, sum(abs(month.base_amount)), sum(month.lines),
+                bool_or(month.unrated_amount <> 0)
             FROM ledger_pnlmonth month
             JOIN ledger_feetype type ON type.id = month.fee_type_id
             WHERE month.company_id = ANY(%s) AND month.clock = 'event' AND (month.lines <> 0 OR month.amount <> 0)
@@ -125,12 +130,18 @@ def unmapped_types(company_ids: Collection[int]) -> list[UnmappedType]:
             """,
             [list(company_ids)],
         )
-        return [UnmappedType(*row[:6], int(row[6])) for row in cursor.fetchall()]
+        return [
+            UnmappedType(company, pk, channel, name, path, absolute, int(lines), unrated)
+            for company, pk, channel, name, path, absolute, lines, unrated in cursor.fetchall()
+        ]
 
 
 @dataclass(frozen=True)
 class MonthState:
-    """How far a month of a company is towards closing; shares are of absolute base amounts, by event month."""
+    """How far a month of a company is towards closing; shares are of absolute base amounts, by event month.
+
+    Where nothing could be converted they are shares of the fee lines.
+    """
 
     company_id: int
     month: date
@@ -158,7 +169,8 @@ def last_full_months(company_ids: Collection[int], *, before: date) -> dict[int,
             SELECT month.company_id, month.month, sum(abs(month.base_amount)),
                 sum(abs(month.base_amount)) FILTER (WHERE month.state = 'settled'),
                 sum(abs(month.base_amount)) FILTER (WHERE mapping.id IS NOT NULL),
-                bool_or(month.unrated_amount <> 0)
+                sum(month.lines), sum(month.lines) FILTER (WHERE month.state = 'settled'),
+                sum(month.lines) FILTER (WHERE mapping.id IS NOT NULL), bool_or(month.unrated_amount <> 0)
             FROM last
             JOIN ledger_pnlmonth month ON month.company_id = last.company_id AND month.month = last.month AND month.clock = 'event'
             LEFT JOIN ledger_mapping mapping ON mapping.company_id = month.company_id AND mapping.fee_type_id = month.fee_type_id
@@ -167,13 +179,25 @@ def last_full_months(company_ids: Collection[int], *, before: date) -> dict[int,
             """,
             {"companies": list(company_ids), "before": before},
         )
-        return {
-            company: MonthState(
-                company,
-                month,
-                (settled or ZERO) / total if total else Decimal(1),
-                (mapped or ZERO) / total if total else Decimal(1),
-                bool(unrated),
-            )
-            for company, month, total, settled, mapped, unrated in cursor.fetchall()
-        }
+        found = {}
+        for company, month, money, settled, mapped, lines, settled_lines, mapped_lines, unrated in cursor.fetchall():
+            whole, sure, known = (money, settled, mapped) if money else (lines, settled_lines, mapped_lines)
+            share = Decimal(whole or 1)
+            found[company] = MonthState(company, month, (sure or ZERO) / share, (known or ZERO) / share, bool(unrated))
+        return found
+
+
+def unrated_money(company_ids: Collection[int]) -> dict[int, dict[str, Decimal]]:
+    """Money per currency that is in no figure of a company for want of an exchange rate (absolute per month and fee type)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT company_id, currency, sum(abs(unrated_amount)) FROM ledger_pnlmonth
+            WHERE company_id = ANY(%s) AND clock = 'event' AND unrated_amount <> 0 GROUP BY 1, 2 ORDER BY 1, 2
+            """,
+            [list(company_ids)],
+        )
+        found: dict[int, dict[str, Decimal]] = {}
+        for company, currency, amount in cursor.fetchall():
+            found.setdefault(company, {})[currency] = amount
+        return found

@@ -91,16 +91,18 @@ def read_next(*, upload: Upload) -> bool:
 
 
 def refuse_document(*, intake_id: int, user: Any) -> LedgerIntake:
-    """Staff answer no: the document is not of this shop. It is kept as failed; nothing of it is in the books.
+    """Staff leave a document out: it is not of this shop, or was not worth reading. It is kept; nothing of it is in the books.
+
+    It is no longer listed as needing somebody; reading it again brings it back.
 
     Raises:
-        ValueError: it does not ask (any more).
+        ValueError: it neither asks nor failed (any more).
     """
     with transaction.atomic():
         intake = LedgerIntake.objects.select_for_update().get(pk=intake_id)
-        if intake.state != State.ASKING:
+        if intake.state not in (State.ASKING, State.FAILED):
             raise ValueError("This document does not ask anything any more.")
-        intake.error = f"{user} said that this document is not of this shop. {intake.question}".strip()
+        intake.error = f"Left out by {user}. {intake.question or intake.error}".strip()
         intake.state, intake.question, intake.finished_at = State.FAILED, "", timezone.now()
         intake.result = {**intake.result, "refused": True}
         intake.save()

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from channels.registry import adapters
-from ledger.health import shop_health, unmapped_types
+from ledger.health import shop_health, unmapped_types, unrated_money
 from ledger.models import FeeRule, LedgerIntake, ScopeRule
 from ledger.pages.statements import unbalanced_statements
 from ledger.pnl import Dimension, Question, Report, answer, exact_sum
@@ -70,20 +70,36 @@ def unmapped_block(company: Company) -> Block:
         count=len(rows),
         words="fee type" if len(rows) == 1 else "fee types",
         tone="is-warn",
-        amount=sum((row.absolute for row in rows), ZERO),
+        amount=sum((row.absolute for row in rows), ZERO) or None,
         currency=company.currency,
         lines=[
             Line(
                 row.name,
                 reverse("ledger:fee_type", kwargs={"code": company.code, "pk": row.fee_type_id}),
-                f"{_channel(row.channel)}, {row.lines:,} lines",
-                row.absolute,
+                f"{_channel(row.channel)}, {row.lines:,} lines{', rate missing' if row.unrated else ''}",
+                row.absolute or None,
                 company.currency,
             )
             for row in rows[:ROWS]
         ],
         link=worklist,
         link_text="Open the worklist",
+    )
+
+
+def rates_block(company: Company) -> Block:
+    """Money that is in no figure, because a currency has no exchange rate on its days."""
+    missing = unrated_money([company.pk]).get(company.pk, {})
+    return Block(
+        "rates",
+        "Exchange rates missing",
+        f"All money is converted to {company.currency}.",
+        count=len(missing),
+        words=f"{'currency' if len(missing) == 1 else 'currencies'} without a rate to {company.currency}: in no figure yet",
+        tone="is-bad",
+        lines=[Line(currency, "", "gross, by month and fee type", amount, currency) for currency, amount in missing.items()],
+        link=reverse("admin:nova_exchangerate_changelist"),
+        link_text="Open exchange rates",
     )
 
 

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from channels.models import Document, Shop
-from ledger.health import MonthState, last_full_months, shop_health, unmapped_types
+from ledger.health import MonthState, UnmappedType, last_full_months, shop_health, unmapped_types
 from ledger.pnl import Dimension, Question, answer
 from ledger.pnl_layout import layout
 from nova import blocks
@@ -38,7 +38,7 @@ def home_blocks(request: HttpRequest, company: Company) -> list[blocks.Block]:
     if not acts:
         found += figures
     if may("ledger.view_feerule") and may("ledger.view_pnlmonth"):
-        found.append(blocks.unmapped_block(company))
+        found += [blocks.unmapped_block(company), blocks.rates_block(company)]
     if may("channels.view_document"):
         found.append(blocks.documents_block(company))
     if may("ledger.view_statement"):
@@ -92,6 +92,7 @@ class PortfolioRow:
     company: Company
     unmapped: Decimal
     unmapped_types: int
+    unrated: bool
     ill: list[str]
     shops: int
     state: MonthState | None
@@ -118,10 +119,10 @@ def portfolio(request: HttpRequest) -> HttpResponse:
 def portfolio_rows(request: HttpRequest, companies: list[Company]) -> list[PortfolioRow]:
     """The rows, those with most to do first. The P&L is asked per company; everything else is read for all at once."""
     ids = [company.pk for company in companies]
-    money: dict[int, list[Decimal]] = {}
+    money: dict[int, list[UnmappedType]] = {}
     sees_money = request.user.has_perm("ledger.view_pnlmonth")
     for row in unmapped_types(ids) if sees_money else ():
-        money.setdefault(row.company_id, []).append(row.absolute)
+        money.setdefault(row.company_id, []).append(row)
     shops = shop_health(ids)
     states = last_full_months(ids, before=timezone.now().date()) if sees_money else {}
     inbox = waiting_proposals(ids, request.user)
@@ -133,8 +134,9 @@ def portfolio_rows(request: HttpRequest, companies: list[Company]) -> list[Portf
         rows.append(
             PortfolioRow(
                 company,
-                sum(money.get(company.pk, []), Decimal(0)),
+                sum((row.absolute for row in money.get(company.pk, [])), Decimal(0)),
                 len(money.get(company.pk, [])),
+                any(row.unrated for row in money.get(company.pk, [])),
                 [f"{shop.name}: {'; '.join(shop.problems)}" for shop in mine if shop.problems],
                 len(mine),
                 state,

@@ -14,6 +14,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 
 from nova.models import Company
 
@@ -67,6 +68,7 @@ def current_company(request: HttpRequest) -> Company | None:
 def remember_company(request: HttpRequest, company: Company) -> None:
     """Make `company` the one that the sidebar and the next visit start with."""
     request._nova_company = company.code  # type: ignore[attr-defined]
+    timezone.activate(company.zone)
     session = getattr(request, "session", None)
     if session is not None and session.get(LAST_COMPANY) != company.code:
         session[LAST_COMPANY] = company.code

@@ -28,6 +28,10 @@ def style_sheet(request: HttpRequest) -> str:
     return static("nova/nova.css")
 
 
+def favicon(request: HttpRequest) -> str:
+    return static("nova/favicon.svg")
+
+
 def script(request: HttpRequest) -> str:
     return static("nova/nova.js")
 
@@ -90,7 +94,7 @@ def counts(company: Company, user: Any) -> dict[str, int]:
                  WHERE company_id = %(company)s AND status = 'proposed' AND author_id <> %(user)s)
                 + (SELECT count(*) FROM ledger_scoperule
                    WHERE company_id = %(company)s AND status = 'proposed' AND author_id <> %(user)s),
-                (SELECT count(*) FROM ledger_ledgerintake WHERE company_id = %(company)s AND state IN ('asking', 'failed'))
+                (SELECT count(*) FROM ledger_ledgerintake WHERE company_id = %(company)s AND state IN ('asking', 'failed') AND NOT result ? 'refused')
             """,
             {"company": company.pk, "user": user.pk},
         )

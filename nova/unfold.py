@@ -13,6 +13,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": "nova.sidebar.company_name",
     "SITE_DROPDOWN": "nova.sidebar.company_switcher",
     "SITE_SYMBOL": "finance_mode",
+    "SITE_FAVICONS": [{"rel": "icon", "href": "nova.sidebar.favicon", "type": "image/svg+xml"}],
     "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

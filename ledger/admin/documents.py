@@ -8,13 +8,12 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
-from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from channels.admin import link
 from ledger.models import FeeLine, LedgerIntake, Payout, Statement, Voucher, Withdrawal
 from ledger.statements import statement_checks
-from nova.admin import ReadOnlyAdmin
+from nova.admin import ReadOnlyAdmin, labelled
 from nova.templatetags.nova_tags import money
 
 
@@ -46,7 +45,7 @@ class IntakeAdmin(ReadOnlyAdmin):
     def shop(self, obj: LedgerIntake) -> Any:
         return obj.document.shop
 
-    @display(
+    @labelled(
         description="state",
         ordering="state",
         label={"Waiting": "info", "Being read": "info", "Needs an answer": "warning", "Taken": "success", "Failed": "danger"},
@@ -143,7 +142,7 @@ class StatementAdmin(ReadOnlyAdmin):
     def difference_cell(self, obj: Any) -> Any:
         return money(obj.check.difference, obj.currency)
 
-    @display(description="check", label={"Adds up": "success", "Does not add up": "danger", "Not complete yet": "info"})
+    @labelled(description="check", label={"Adds up": "success", "Does not add up": "danger", "Not complete yet": "info"})
     def verdict(self, obj: Any) -> str:
         if not obj.check.complete:
             return "Not complete yet"
@@ -166,7 +165,7 @@ class PayoutAdmin(WithMoney, ReadOnlyAdmin):
     fields = ("outside_id", "shop", "paid_on", "status", "currency", "amount_cell", "trace", "statements_text", "proof")
     readonly_fields = fields
 
-    @display(
+    @labelled(
         description="status",
         ordering="status",
         label={"Paid": "success", "Failed": "danger", "Cancelled": "warning", "Expected": "info", "In transit": "info"},
@@ -213,7 +212,7 @@ class VoucherAdmin(WithMoney, ReadOnlyAdmin):
     )  # fmt: skip
     readonly_fields = fields
 
-    @display(description="counts", boolean=True, ordering="active")
+    @labelled(description="counts", boolean=True, ordering="active")
     def counts(self, obj: Voucher) -> bool:
         return obj.active
 

@@ -25,14 +25,14 @@ BADGES = {
     State.WITHDRAWN: ("Withdrawn", "is-warn"),
 }
 _COUNT_WORDS = (
-    ("new", "new vouchers"),
-    ("unchanged", "unchanged"),
-    ("replaced", "replaced by a newer version"),
-    ("closed", "closed, as the document no longer has them"),
-    ("superseded", "only compared, a better source has them"),
-    ("restored", "count again"),
-    ("lines", "fee lines"),
-    ("payouts", "payouts"),
+    ("new", "new voucher", "new vouchers"),
+    ("unchanged", "unchanged", "unchanged"),
+    ("replaced", "replaced by a newer version", "replaced by newer versions"),
+    ("closed", "closed, as the document no longer has it", "closed, as the document no longer has them"),
+    ("superseded", "only compared, a better source has it", "only compared, a better source has them"),
+    ("restored", "counts again", "count again"),
+    ("lines", "fee line", "fee lines"),
+    ("payouts", "payout", "payouts"),
 )
 _LINE = re.compile(r"^Line (\d+):")
 
@@ -63,6 +63,7 @@ class FileRow:
     samples: list[Sequence[str]] = field(default_factory=list)
     headers: Sequence[str] = ()
     withdrawal: Withdrawal | None = None
+    refused: bool = False
 
     @property
     def version(self) -> str:
@@ -176,8 +177,12 @@ def _tell(row: FileRow, intake: LedgerIntake) -> None:
     row.error_row = int(match[1]) if match else None
     row.notes = list(result.get("notes", ()))
     if intake.state == State.TAKEN:
-        row.counts = [(int(result[name]), words) for name, words in _COUNT_WORDS if result.get(name)]
-    if intake.state == State.ASKING:
+        row.counts = [
+            (int(result[name]), one if int(result[name]) == 1 else many) for name, one, many in _COUNT_WORDS if result.get(name)
+        ]
+    if result.get("refused"):
+        row.badge, row.badge_class, row.refused = "Left out", "", True
+    elif intake.state == State.ASKING:
         row.ask = str(result.get("ask", "confirm"))
     elif intake.state == State.FAILED and result.get("ask") == "difference":
         row.ask = "difference"

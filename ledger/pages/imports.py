@@ -217,7 +217,7 @@ def answer_import(request: HttpRequest, company: Company, pk: int) -> HttpRespon
     try:
         if answer == "no":
             refuse_document(intake_id=intake.pk, user=request.user)
-            messages.success(request, f"{name} was left out. It is kept, and nothing of it is in the books.")
+            messages.success(request, f"{name} was left out. It is kept; nothing of it is in the books.")
             return _back(request, company, intake.document_id)
         if answer == "columns":
             columns = {

@@ -38,6 +38,7 @@ def statements_page(request: HttpRequest, company: Company) -> HttpResponse:
         title="Statements",
         company=company,
         shops=shops,
+        shop_names={row.pk: row.name for row in shops},
         shop=shop,
         only_open=only_open,
         page=page,

@@ -7,8 +7,8 @@
   document.addEventListener("keydown", function (event) {
     if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !typing(event.target)) {
       event.preventDefault();
-      window.dispatchEvent(new CustomEvent("opencommand"));
-      document.body.dispatchEvent(new CustomEvent("opencommand", { bubbles: true }));
+      var own = document.getElementById("searchbar");  // a list's own search comes first
+      if (own) { own.focus(); } else { window.dispatchEvent(new CustomEvent("opencommand")); }
     }
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") {
       var form = document.querySelector("form[data-save], #content-main form[method=post], .nv-page form[method=post]");
@@ -17,5 +17,9 @@
         form.requestSubmit(form.querySelector("[name=_save], [type=submit].is-primary, [type=submit]") || undefined);
       }
     }
+  });
+  document.addEventListener("DOMContentLoaded", function () {
+    var box = document.querySelector("#nav-sidebar-inner [x-on\\:click=\"$dispatch('opencommand')\"] .grow");
+    if (box) { box.textContent = "Search ids, SKUs, pages"; }
   });
 })();
