@@ -13,12 +13,13 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
 from nova.models import Company
 
-Page = Callable[..., HttpResponse]
+Page = Callable[..., HttpResponseBase]
 #: Session key of the company somebody worked on last.
 LAST_COMPANY = "company"
 
@@ -33,7 +34,7 @@ def company_page(*, permission: str = "") -> Callable[[Page], Page]:
 
     def decorate(view: Page) -> Page:
         @wraps(view)
-        def guarded(request: HttpRequest, code: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, code: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
             company = next((row for row in my_companies(request) if row.code == code), None)
             if company is None:
                 raise Http404("No such company.")

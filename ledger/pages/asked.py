@@ -47,9 +47,9 @@ WORDS: dict[Dimension, str] = {
 #: The address word of a filter; the report's currency is `in`, so `currency` is free for the currency of the lines.
 COLUMNS = {"month": "Months", "week": "Weeks", "day": "Days", "lines": "Lines of the P&L", "total": "Total only"}
 CLOCK_WORDS = {
-    Clock.EVENT: "Event: when it was shipped, refunded or served",
-    Clock.POSTED: "Posted: when the channel booked it",
-    Clock.PAID: "Paid: when the money reached the bank",
+    Clock.EVENT: "Event (shipped, refunded)",
+    Clock.POSTED: "Posted (by the channel)",
+    Clock.PAID: "Paid (to the bank)",
 }
 NONE = "(none)"
 LAYOUT_ROWS = (Dimension.CATEGORY, Dimension.SECTION)

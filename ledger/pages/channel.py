@@ -96,11 +96,13 @@ def _figures(company: Company, shops: list[Shop], asked: Asked, month: date | No
     lags = channel_figures.usual_lags(company=company, shops=shops)
     unified = answer(replace(asked, scope=UNIFIED).question())
     statements = Statement.objects.filter(company=company, shop__in=shops)
+    months = channel_figures.month_rates(asked, report.cells, sections, lines)
     return {
         "report": report,
         "rungs": channel_figures.ladder(asked, report.cells, sections, outside, lines),
         "outside": outside,
-        "months": channel_figures.month_rates(asked, report.cells, sections, lines),
+        "months": months,
+        "has_units": any(row.units for row in months),
         "open_rows": channel_figures.open_money(asked=asked, lags=lags, lines=lines),
         "cash_only": [shop for shop in shops if shop.code in unified.cash_side_only],
         "lags": lags,

@@ -221,13 +221,16 @@ class Lag:
 
 
 def usual_lags(*, company: Company, shops: Sequence[Shop]) -> list[Lag]:
-    """The median days from event to posting of each shop's latest settled money; one query."""
+    """The median days from event to posting of each shop's latest settled money; one query.
+
+    Money whose event is its posting (fees without an order) says nothing about orders and is left aside.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT shop_id, percentile_disc(0.5) WITHIN GROUP (ORDER BY posted_on - event_on)
             FROM ledger_pnlday WHERE company_id = %(company)s AND shop_id = ANY(%(shops)s) AND state = 'settled'
-                AND NOT provisional AND lines > 0
+                AND posted_on > event_on AND lines > 0
                 AND event_on >= (SELECT max(event_on) - %(days)s::int FROM ledger_pnlday WHERE company_id = %(company)s)
             GROUP BY shop_id
             """,

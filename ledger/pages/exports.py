@@ -111,7 +111,7 @@ def xlsx_response(
         if isinstance(value, tuple):
             value, money = value
         if isinstance(value, Decimal):
-            made = WriteOnlyCell(sheet, value=value)
+            made = WriteOnlyCell(sheet, value=value)  # type: ignore[arg-type]  # a number, exact
             if money:
                 made.number_format = formats.setdefault(money, number_format(money))
             return made

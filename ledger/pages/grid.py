@@ -417,5 +417,5 @@ def chart_series(asked: Asked, report: Report, categories: Mapping[str, str]) ->
 
 
 def row_words(asked: Asked) -> str:
-    """ "Category, then shop"."""
-    return ", then ".join(WORDS[row] if index == 0 else WORDS[row].lower() for index, row in enumerate(asked.rows))
+    """ "category, then shop"."""
+    return ", then ".join(word if (word := WORDS[row]).isupper() else word[0].lower() + word[1:] for row in asked.rows)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db import connection
@@ -99,7 +100,7 @@ def read_voucher_lines(*, company: Company, voucher_ids: Sequence[int]) -> list[
     return _read(company, where, {"ids": list(voucher_ids)}, None)
 
 
-def _read(company: Company, where: str, parameters: dict[str, object], known_at: datetime | None) -> list[ShownLine]:
+def _read(company: Company, where: str, parameters: dict[str, Any], known_at: datetime | None) -> list[ShownLine]:
     with connection.cursor() as cursor:
         cursor.execute(_READ.format(where=where), {"company": company.pk, "known": known_at, **parameters})
         return [ShownLine(*row) for row in cursor.fetchall()]

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, QueryDict
+from django.http.response import HttpResponseBase
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET
 
@@ -69,7 +70,7 @@ def read_figure(company: Company, parameters: QueryDict) -> Figure:
         if word not in {str(dimension) for dimension in Dimension}:
             problems.append(f"“{word[:40]}” is nothing that a P&L is broken down by.")
             continue
-        value = parameters[name]
+        value = parameters.get(name, "")
         keys.append((Dimension(word), "" if value == NONE else value))
     sections = tuple(dict.fromkeys(parameters.getlist("lines_of")))
     strange = [section for section in sections if section not in Section.values]
@@ -81,7 +82,7 @@ def read_figure(company: Company, parameters: QueryDict) -> Figure:
 
 @company_page(permission="ledger.view_feeline")
 @require_GET
-def lines_page(request: HttpRequest, company: Company) -> HttpResponse:
+def lines_page(request: HttpRequest, company: Company) -> HttpResponseBase:
     """GET /c/<code>/lines/ with the words of the P&L page, `key.<dimension>` of the figure, `lines_of` sections, `after`."""
     figure = read_figure(company, request.GET)
     problems = list(figure.problems)
@@ -95,7 +96,9 @@ def lines_page(request: HttpRequest, company: Company) -> HttpResponse:
         except ValueError as error:
             problems.append(str(error))
     context: dict[str, Any] = {}
+    known: dict[tuple[Dimension, str], str] = {}
     if page is not None:
+        known = _labels(page.rows)
         rules = rules_of(company=company, rows=page.rows, asked=figure.asked)
         context = {
             "page": page,
@@ -107,10 +110,10 @@ def lines_page(request: HttpRequest, company: Company) -> HttpResponse:
     return render_page(
         request,
         "ledger/lines.html",
-        title=_title(figure),
+        title=_title(figure, known),
         company=company,
         figure=figure,
-        facts=_facts(figure),
+        facts=_facts(figure, known),
         problems=problems,
         status=400 if problems else 200,
         is_fullwidth="1",
@@ -145,12 +148,26 @@ def rules_of(*, company: Company, rows: Sequence[LineRow], asked: Asked) -> dict
     return found
 
 
-def _title(figure: Figure) -> str:
-    words = [_word(dimension, key) for dimension, key in figure.keys]
+Labels = dict[tuple[Dimension, str], str]
+
+
+def _labels(rows: Sequence[LineRow]) -> Labels:
+    """Words for keys, as the lines themselves tell them."""
+    labels: Labels = {}
+    for row in rows:
+        labels[Dimension.CATEGORY, row.category] = row.category_name
+        labels[Dimension.FEE_TYPE, str(row.fee_type_id)] = row.fee_type
+    return labels
+
+
+def _title(figure: Figure, labels: Labels) -> str:
+    words = [_word(dimension, key, labels) for dimension, key in figure.keys]
+    if not words and len(figure.sections) == 1:
+        words = [str(Section(figure.sections[0]).label)]
     return f"Fee lines: {', '.join(words)}" if words else "Fee lines"
 
 
-def _word(dimension: Dimension, key: str) -> str:
+def _word(dimension: Dimension, key: str, labels: Labels) -> str:
     if dimension in PERIODS:
         try:
             return column_label(dimension, key)
@@ -158,16 +175,16 @@ def _word(dimension: Dimension, key: str) -> str:
             return key[:40]
     if dimension is Dimension.SECTION and key in Section.values:
         return str(Section(key).label)
-    return key or f"no {WORDS[dimension].lower()}"
+    return labels.get((dimension, key)) or key or f"no {WORDS[dimension].lower()}"
 
 
-def _facts(figure: Figure) -> list[tuple[str, str]]:
+def _facts(figure: Figure, labels: Labels) -> list[tuple[str, str]]:
     """What narrows the figure, as (word, value)."""
     asked = figure.asked
-    facts = [(WORDS[dimension], _word(dimension, key)) for dimension, key in figure.keys]
+    facts = [(WORDS[dimension], _word(dimension, key, labels)) for dimension, key in figure.keys]
     if figure.sections:
         facts.append(("Lines of the P&L", ", ".join(str(Section(section).label) for section in figure.sections)))
-    facts += [(WORDS[name], ", ".join(value or "none" for value in values)) for name, values in asked.filters.items()]
+    facts += [(WORDS[name], ", ".join(_word(name, value, labels) for value in values)) for name, values in asked.filters.items()]
     if asked.start or asked.last:
         facts.append(("Period", f"{asked.start or 'begin'} to {asked.last or 'now'}"))
     if asked.scope != UNIFIED:
@@ -197,14 +214,14 @@ def all_lines(figure: Figure) -> Iterator[LineRow]:
         after = page.after
 
 
-def _export(figure: Figure, kind: str) -> Any:
+def _export(figure: Figure, kind: str) -> HttpResponseBase:
     lines_behind(figure.question, figure.values, limit=1)  # refuse what cannot be asked before the first byte is sent
     company = figure.asked.company
     currency = figure.asked.currency or company.currency
     name = file_name(figure.asked, kind, "lines")
     if kind == "csv":
         return csv_response(_export_rows(all_lines(figure), currency, plain=True), name)
-    notes = [*about(figure.asked), *[(f"Figure: {word}", value) for word, value in _facts(figure)]]
+    notes = [*about(figure.asked), *[(f"Figure: {word}", value) for word, value in _facts(figure, {})]]
     return xlsx_response(_export_rows(all_lines(figure), currency, plain=False), name, about=notes)
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET
 
@@ -15,7 +16,7 @@ from channels import registry
 from channels.models import Shop
 from ledger.models import FeeCategory, Section
 from ledger.pages import views
-from ledger.pages.asked import CLOCK_WORDS, COLUMNS, ROW_WORDS, WORDS, Asked, Chip, read_address
+from ledger.pages.asked import CLOCK_WORDS, COLUMNS, MAX_DEPTH, ROW_WORDS, WORDS, Asked, Chip, read_address
 from ledger.pages.exports import export_chart, export_grid
 from ledger.pages.grid import Grid, chart_series, column_label, dimensions_of, make_grid, row_words
 from ledger.pnl import UNIFIED, Dimension, Report, answer, exact_sum
@@ -58,7 +59,7 @@ def read_report(asked: Asked) -> Shown:
 
 @company_page(permission="ledger.view_pnlmonth")
 @require_GET
-def pnl_page(request: HttpRequest, company: Company) -> HttpResponse:
+def pnl_page(request: HttpRequest, company: Company) -> HttpResponseBase:
     """GET /c/<code>/pnl/: without a query string the last used view comes back; `format` csv or xlsx exports it."""
     if not request.GET:
         last = views.last_query(company=company, user=request.user)
@@ -145,9 +146,8 @@ def _form(company: Company, asked: Asked) -> dict[str, Any]:
         hidden.append(("known", asked.known_at.isoformat()))
     return {
         "columns": [(code, word, code == asked.columns) for code, word in COLUMNS.items()],
-        "rows": [str(row) for row in asked.rows],
         "row_choices": [(str(row), word) for row, word in ROW_WORDS.items()],
-        "row_slots": [str(row) for row in asked.rows] + [""] * (4 - len(asked.rows)),
+        "row_slots": ([str(row) for row in asked.rows] + [""])[:MAX_DEPTH],
         "clocks": [(clock.value, word, clock == asked.clock) for clock, word in CLOCK_WORDS.items()],
         "scopes": [
             (UNIFIED, "All channels together", asked.scope == UNIFIED),
@@ -213,7 +213,7 @@ def _shares(company: Company, asked: Asked, report: Report) -> list[dict[str, An
             "share": report.share_provisional,
             "good": report.share_provisional in (None, Decimal(0)),
             "help": "Its day of shipment is not known yet; the day it was ordered or posted stands in for it.",
-            "href": f"{lines}?{asked.query()}",
+            "href": "",
         },
     ]
 

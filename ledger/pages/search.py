@@ -15,7 +15,7 @@ from inventory.models import Listing, Sku
 from ledger.models import Payout, Statement
 from ledger.pnl import Dimension
 from nova.models import Company
-from nova.pages import company_page, my_companies, render_page
+from nova.pages import company_page, render_page
 
 PER_KIND = 20
 MAX_LENGTH = 200
@@ -170,25 +170,6 @@ def search_page(request: HttpRequest, company: Company) -> HttpResponse:
     if len(exact) == 1 and len(hits) == 1:
         return HttpResponseRedirect(exact[0].link)
     return render_page(request, "ledger/search.html", title="Search", company=company, text=text, hits=hits)
-
-
-def command_results(request: HttpRequest, term: str) -> list[Any]:
-    """What the search box over every page finds, in all companies of the user. `term` comes in lower case, the id may not be."""
-    from unfold.dataclasses import SearchResult
-
-    text = request.GET.get("s", term)
-    companies = my_companies(request)
-    return [
-        SearchResult(
-            title=hit.title,
-            description=" · ".join(filter(None, (hit.kind, hit.detail, company.name if len(companies) > 1 else ""))),
-            link=hit.link,
-            icon=hit.icon,
-        )
-        for company in companies[:20]
-        for hit in find(company=company, text=text, user=request.user)
-        if hit.kind in ("Order", "Voucher") or (hit.exact and hit.kind in ("Statement", "Payout"))
-    ]
 
 
 urlpatterns = [path("search/", search_page, name="search")]

@@ -93,7 +93,7 @@
         }
       },
       plugins: [{ id: "paper", beforeDraw: function (shown) { // pictures have a ground of their own
-        shown.ctx.save(); shown.ctx.fillStyle = isDark() ? "#18181b" : "#ffffff";
+        shown.ctx.save(); shown.ctx.fillStyle = getComputedStyle(canvas.closest(".nv-card")).backgroundColor;
         shown.ctx.fillRect(0, 0, shown.width, shown.height); shown.ctx.restore(); } }]
     });
     canvas.dataset.drawn = dark ? "dark" : "light";
