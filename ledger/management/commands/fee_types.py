@@ -81,7 +81,7 @@ def _item(item: Item, company: Company) -> dict[str, Any]:
     return {
         **_named(item.fee_type),
         "category": None,
-        "lines": item.lines,
+        "lines": int(item.lines),
         "amounts": {code: exact_text(amount, code) for code, amount in sorted(item.originals.items())},
         "base_currency": company.currency,
         "base_amount": exact_text(item.amount, company.currency),
