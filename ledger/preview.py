@@ -57,6 +57,7 @@ class _Money(NamedTuple):
     old: int | None
     new: int | None
     rule_id: int | None
+    fee_type_id: int
     currency: str
     amount: Decimal
     unrated: Decimal
@@ -65,11 +66,13 @@ class _Money(NamedTuple):
 
 @dataclass
 class Move:
-    """Money that goes from one category to another: amounts and lines by month."""
+    """Money that goes from one category to another: amounts and lines by month, and the fee types they are of."""
 
     origin: str
     target: str
     months: dict[date, tuple[Decimal, int]] = field(default_factory=dict)
+    fee_types: dict[date, set[int]] = field(default_factory=dict)
+    channels: set[str] = field(default_factory=set)
 
     @property
     def amount(self) -> Decimal:
@@ -289,13 +292,13 @@ def _differences(fee_type_id: int, before: Sequence[_Span], after: Sequence[_Spa
 
 
 _MONEY = """
-    SELECT month.month, month.shop_id, segment.old_id, segment.new_id, segment.rule_id, month.currency,
+    SELECT month.month, month.shop_id, segment.old_id, segment.new_id, segment.rule_id, month.fee_type_id, month.currency,
         sum(month.base_amount), sum(month.unrated_amount), sum(month.lines)
     FROM unnest(%s::bigint[], %s::date[], %s::date[], %s::bigint[], %s::bigint[], %s::bigint[])
         AS segment(fee_type_id, starts, ends, old_id, new_id, rule_id)
     JOIN ledger_pnlmonth month ON month.company_id = %s AND month.clock = 'event' AND month.fee_type_id = segment.fee_type_id
         AND month.month >= segment.starts AND month.month < segment.ends
-    GROUP BY 1, 2, 3, 4, 5, 6
+    GROUP BY 1, 2, 3, 4, 5, 6, 7
     HAVING sum(month.base_amount) <> 0 OR sum(month.unrated_amount) <> 0 OR sum(month.lines) <> 0
 """
 
@@ -320,6 +323,8 @@ def _add_money(result: Preview, segments: Sequence[Segment]) -> None:
             moves[pair] = Move(frame.categories[pair[0]].code, frame.categories[pair[1]].code)
         money, number = moves[pair].months.get(row.month, (ZERO, 0))
         moves[pair].months[row.month] = (money + row.amount, number + row.lines)
+        moves[pair].fee_types.setdefault(row.month, set()).add(row.fee_type_id)
+        moves[pair].channels.add(frame.shops[row.shop_id].channel)
         for category_id, change in zip(pair, (-row.amount, row.amount), strict=True):
             if scope_of(frame, row.shop_id, category_id, row.month) == ScopeRule.Scope.UNIFIED:
                 cells[row.month, frame.categories[category_id].code] += change

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import connection
 
+from channels import registry
 from ledger.classify import RuleBook
 from ledger.models import FeeRule, FeeType
 from ledger.suggest import Suggestion, suggest
@@ -58,6 +59,12 @@ class Item:
     examples: list[Example] = field(default_factory=list)
     suggestion: Suggestion | None = None
     waiting: list[FeeRule] = field(default_factory=list)
+
+    @property
+    def channel(self) -> str:
+        """What staff call the channel."""
+        adapter = registry.adapters().get(self.fee_type.channel)
+        return adapter.label if adapter else self.fee_type.channel
 
     @property
     def remainder(self) -> bool:

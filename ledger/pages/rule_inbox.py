@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -29,6 +29,8 @@ from nova.models import Company, User
 from nova.pages import company_page, render_page
 
 PER_GROUP = 50
+#: Fee types named in one address; more would not fit.
+MAX_TYPES = 50
 ZERO = Decimal(0)
 
 
@@ -50,11 +52,11 @@ class Group:
 
 @dataclass(frozen=True)
 class EffectRow:
-    """A move as a table row: one cell (amount, lines) or None per month."""
+    """A move as a table row: one cell (amount, lines, address of the lines) or None per month."""
 
     origin: Any
     target: Any
-    cells: Sequence[tuple[Decimal, int] | None]
+    cells: Sequence[tuple[Decimal, int, str] | None]
     amount: Decimal
     lines: int
 
@@ -78,7 +80,12 @@ class Effect:
             EffectRow(
                 categories[move.origin],
                 categories[move.target],
-                [move.months.get(month) for month in months],
+                [
+                    (*move.months[month], lines_link(preview.company, move.fee_types[month], move.channels, month))
+                    if month in move.months
+                    else None
+                    for month in months
+                ],
                 move.amount,
                 move.lines,
             )
@@ -254,6 +261,22 @@ def preview_link(company: Company, rules: Sequence[FeeRule]) -> str:
     """The address of the preview of some proposals."""
     query = urlencode([("rule", rule.pk) for rule in rules])
     return f"{reverse('ledger:rule_preview', kwargs={'code': company.code})}?{query}"
+
+
+def lines_link(company: Company, fee_types: Collection[int], channels: Collection[str], month: date | None = None) -> str:
+    """The address of the lines of some fee types, of one month of the event or of all; "" when they are too many for one.
+
+    The channel's own view shows all of them, also what the unified P&L leaves out.
+    """
+    if len(fee_types) > MAX_TYPES:
+        return ""
+    query: list[tuple[str, Any]] = [("fee_type", pk) for pk in sorted(fee_types)]
+    if len(channels) == 1:
+        query.append(("scope", next(iter(channels))))
+    if month is not None:
+        last = date(month.year + month.month // 12, month.month % 12 + 1, 1) - timedelta(days=1)
+        query += [("from", month.isoformat()), ("to", last.isoformat())]
+    return f"{reverse('ledger:lines', kwargs={'code': company.code})}?{urlencode(query)}"
 
 
 def _posted(request: HttpRequest) -> Any:

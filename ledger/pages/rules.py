@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, path, reverse
+from django.urls import path, reverse
 
 from ledger.classify import RuleBook
 from ledger.models import FeeRule, FeeType, Mapping, PnlMonth
@@ -44,7 +44,7 @@ def worklist(request: HttpRequest, company: Company) -> HttpResponse:
         may_propose=may_propose(request.user),  # type: ignore[arg-type]
         waiting=rules.filter(status=FeeRule.Status.PROPOSED).count(),
         has_money=bool(work.count) or PnlMonth.objects.filter(company=company).exists(),
-        lines_page=lines_page(company),
+        lines_page=reverse("ledger:lines", kwargs={"code": company.code}),
     )
 
 
@@ -113,16 +113,8 @@ def fee_type_page(request: HttpRequest, company: Company, pk: int) -> HttpRespon
         item=item,
         past=[(row, months_of(row.valid_from, row.valid_to)) for row in past[:100]],
         may_propose=may_propose(request.user),  # type: ignore[arg-type]
-        lines_page=lines_page(company),
+        lines_page=reverse("ledger:lines", kwargs={"code": company.code}),
     )
-
-
-def lines_page(company: Company) -> str:
-    """The address of the fee lines, "" where there is no such page."""
-    try:
-        return reverse("ledger:lines", kwargs={"code": company.code})
-    except NoReverseMatch:
-        return ""
 
 
 urlpatterns: list[Any] = [
