@@ -118,13 +118,13 @@ def _pairs(columns: Mapping[int, Sequence[int]]) -> list[Identity]:
 def sums_down(columns: Mapping[int, Sequence[int]], *, most: int = MAX_PARTS_DOWN) -> list[Identity]:
     """Every (total, parts) where the rows of up to `most` `parts` together come to what `total` says on its few rows.
 
-    A total stands on at most every fifth row and on none where a part stands; of several sets of parts with the same sum
+    A total stands on at most every third row and on none where a part stands; of several sets of parts with the same sum
     those with the most columns are told.
     """
     filled = {key: sum(1 for value in values if value) for key, values in columns.items()}
     found: list[Identity] = []
     for total, values in columns.items():
-        if not filled[total] or filled[total] * 5 > len(values):
+        if not filled[total] or filled[total] * 3 > len(values):
             continue
         own = {row for row, value in enumerate(values) if value}
         others = [key for key in columns if key != total and filled[key] and not any(columns[key][row] for row in own)]
