@@ -114,6 +114,8 @@ _REIMBURSEMENTS = (
 )
 #: Order ids that Amazon gives to orders of other channels which it only ships.
 _MCF_ORDER = re.compile(r"^S\d{2}-\d")
+#: What may stand around a cell: blanks, and quotes that some tools add.
+_AROUND = ' "\t\r\u00a0\u3000'
 _DATES = ("settlement-start-date", "settlement-end-date", "deposit-date", "posted-date", "posted-date-time")
 
 Key = tuple[str, str, str, str]
@@ -170,6 +172,7 @@ class RowReader:
         self.least = min(len(table.headers), max(self.places["posted-date"], self.places.get("amount", 0)) + 1)
         self.default_market = f"amazon {source.region.lower()}".strip()
         self.pairs = [(amount, name, group) for amount, name, group in PAIRS if amount in self.places]
+        self._firsts: dict[str, bool] = {}
         self._moments: dict[str, datetime | date] = {}
         self._amounts: dict[str, Decimal] = {}
         names = ("amount", "total-amount") if self.v2 else ("total-amount", *(amount for amount, _n, _g in self.pairs))
@@ -184,16 +187,19 @@ class RowReader:
                 continue
             for _number, cells in self.table.rows:
                 if place < len(cells) and cells[place]:
-                    yield cells[place].strip().strip('"')
+                    yield cells[place].strip(_AROUND)
 
     def is_repeated_header(self, cells: list[str]) -> bool:
         """Whether a row is the header once more, as in files put together from several."""
-        return header_key(cells[0]) == header_key(self.table.headers[0])
+        first = cells[0]
+        if first not in self._firsts:
+            self._firsts[first] = header_key(first) == header_key(self.table.headers[0])
+        return self._firsts[first]
 
     def text(self, cells: list[str], name: str) -> str:
         """A cell without blanks and quotes, "" where the row or the file has none."""
         place = self.places.get(name)
-        return cells[place].strip().strip('"') if place is not None and place < len(cells) else ""
+        return cells[place].strip(_AROUND) if place is not None and place < len(cells) else ""
 
     def amount(self, number: int, text: str, name: str) -> Decimal:
         """An amount in the style of the whole file."""
