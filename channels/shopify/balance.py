@@ -15,8 +15,7 @@ from channels.shopify import answers, transactions
 from channels.shopify.transactions import API, REST, Transaction
 from channels.shopify.words import TRANSFER
 
-_GRAPHQL = (b"associatedPayout", b"ShopifyPaymentsBalanceTransaction")
-_PAYOUT = (b"ShopifyPaymentsPayout/",)
+_TRANSACTIONS = (b"associatedPayout", b"ShopifyPaymentsBalanceTransaction", b'"balanceTransactions"')
 #: (group of the summary, GraphQL gross, GraphQL fee, REST gross, REST fee); the groups less their fees add up to the payout.
 _SUMMARY = (
     ("charges", "chargesGross", "chargesFee", "charges_gross_amount", "charges_fee_amount"),
@@ -33,11 +32,11 @@ def recognise(body: bytes) -> Recognised | None:
     """An answer with balance transactions or payouts, of either API; never raises."""
     if not answers.is_json(body):
         return None
-    if any(word in body for word in _GRAPHQL):
+    if any(word in body for word in _TRANSACTIONS):
         return Recognised("balance_transactions")
     if b'"source_order_transaction_id"' in body and b'"payout_status"' in body:
         return Recognised("balance_transactions_rest")
-    if any(word in body for word in _PAYOUT) and b'"net"' in body:
+    if b"ShopifyPaymentsPayout/" in body or b'"shopifyPaymentsAccount"' in body:
         return Recognised("payouts")
     if body[:400].lstrip(b"\xef\xbb\xbf \t\r\n[").startswith(b"{") and _starts_with_payout(body) and b'"currency"' in body:
         return Recognised("payouts")

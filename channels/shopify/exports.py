@@ -10,6 +10,9 @@ from channels.adapter import Column, DocumentError, Source
 from channels.tables import Table, decode, header_key, locate, parse_moment, read_text_table, unpack
 from nova.money import parse_amount
 
+#: Bytes that are looked at to recognise a file: enough for the widest header and some rows.
+_HEAD = 60_000
+
 
 def column(
     code: str,
@@ -28,9 +31,10 @@ def read_head(body: bytes) -> Table | None:
     if body[:2] in (b"PK", b"\xd0\xcf") or body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[", b"<")):
         return None
     try:
-        text = decode(unpack(body))
-        # Cells may hold line ends, so that a cut at a line would cut a row: 60 kB hold some whole ones.
-        table = read_text_table(text[:60_000])
+        plain = unpack(body)
+        if len(plain) > _HEAD and not plain.startswith((b"\xff\xfe", b"\xfe\xff")):
+            plain = plain[: plain.rfind(b"\n", 0, _HEAD) + 1] or plain
+        table = read_text_table(decode(plain))
     except DocumentError:
         return None
     return table if len(table.headers) >= 4 else None

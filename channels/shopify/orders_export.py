@@ -186,6 +186,10 @@ class _Reader:
         gateway = "_and_".join(sorted(lower_word(method) for method in methods)) or "unknown gateway"
         sale.paid = {gateway: self._received(status)}
         parsed.vouchers.append(book_sale(sale, self.marketplace))
+        if len(methods) > 1:
+            notes[
+                "orders were paid in several ways; the export does not tell how much by each, so that one line holds both."
+            ] += 1
         if refunded:
             parsed.vouchers.append(book_refund(self._refund(sale, refunded, cancelled, gateway), self.marketplace))
             notes[
@@ -215,6 +219,7 @@ class _Reader:
         self._discounts(sale)
         shipping = self._amount("shipping")
         sale.items.append(Item("shipping", shipping, row=self.row))
+        delivery = sale.items[-1]
         taxable.append(True)
         duties = self._amount("duties")
         sale.extras.append(Extra("order/duties", "duties", duties))
@@ -223,6 +228,9 @@ class _Reader:
         sale.taxes_included = bool(taxes) and net == self.total
         expected = net if sale.taxes_included else net + taxes
         rest = self.total - expected
+        taken = sum((item.discount for item in sale.items), ZERO)
+        if rest < 0 <= shipping + rest and self._amount("discount") - taken == -rest:
+            delivery.discount, rest = -rest, ZERO  # free delivery, told among the discounts
         if rest:
             self._differ(expected, rest)
             sale.extras.append(Extra("order/other", "not itemised", rest, "remainder"))

@@ -5,6 +5,7 @@ Older editions name no payout id; there a payout is known by its day and currenc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -54,6 +55,7 @@ PAYOUT_COLUMNS = (
     column("currency", "Currency"),
     column("trace", "Bank Reference", "Transfer Reference"),
 )
+_OFFSET = re.compile(r"([+-]\d{2}:?\d{2}|Z|UTC|GMT)$")
 _PARTS = ("charges", "refunds", "adjustments", "marketplace_tax", "advances", "reserved", "retried")
 
 
@@ -131,9 +133,7 @@ def parse_transactions(source: Source, *, marketplace: str) -> ParsedDocument:
         status = sheet.text(cells, "payout_status").lower()
         code = sheet.currency(number, cells, source)
         day = sheet.moment(number, cells, "payout_date")
-        at = sheet.moment(number, cells, "at")
-        if at is None:
-            raise DocumentError("The transaction date is missing; the row may be cut off.", row=number)
+        at = _moment(sheet, number, cells)
         kind = sheet.text(cells, "type")
         if not kind:
             raise DocumentError("The type is missing; the row may be cut off.", row=number)
@@ -155,6 +155,9 @@ def parse_transactions(source: Source, *, marketplace: str) -> ParsedDocument:
             order=sheet.text(cells, "order"),
             row=number,
         )
+        vat = sheet.amount(number, cells, "vat")
+        if vat and transaction.net == transaction.amount - transaction.fee - vat:
+            transaction.vat = vat  # elsewhere the fee holds it
         transactions.check(transaction, place=number)
         found.append(transaction)
     parsed = ParsedDocument(rows=len(sheet.rows))
@@ -162,6 +165,24 @@ def parse_transactions(source: Source, *, marketplace: str) -> ParsedDocument:
     if nameless:
         parsed.notes.append(_NAMELESS)
     return parsed
+
+
+def _moment(sheet: Sheet, number: int, cells: list[str]) -> datetime:
+    """When a movement happened, to the second and with its offset: what joins it to its twin of the API.
+
+    Raises:
+        DocumentError: missing, or a spreadsheet program has cut time or offset off.
+    """
+    at = sheet.moment(number, cells, "at")
+    if at is None:
+        raise DocumentError("The transaction date is missing; the row may be cut off.", row=number)
+    if not isinstance(at, datetime) or not _OFFSET.search(sheet.text(cells, "at")):
+        raise DocumentError(
+            f"The transaction date {sheet.text(cells, 'at')!r} has no time with offset (such as 14:05:11 -0500), as Shopify writes it. "
+            "Export the file again and upload it without saving it in a spreadsheet program.",
+            row=number,
+        )
+    return at
 
 
 _NAMELESS = (

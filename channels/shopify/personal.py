@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from channels.adapter import DocumentError, Source
@@ -19,7 +19,7 @@ from channels.records import PersonalRecord
 from channels.shopify import answers, order_nodes
 from channels.shopify.exports import places
 from channels.shopify.orders_export import COLUMNS
-from channels.tables import decode, header_key, parse_moment, read_text_table, unpack
+from channels.tables import decode, header_key, parse_moment, read_text_table, separator_of, unpack
 from nova.money import parse_amount
 
 MARK = "buyer of "
@@ -58,7 +58,8 @@ def separate_export(source: Source, *, known_headers: bool) -> tuple[bytes, list
     Raises:
         DocumentError: the bytes are no table.
     """
-    table = read_text_table(decode(unpack(source.body)))
+    text = decode(unpack(source.body))
+    table = read_text_table(text)
     headers = table.headers
     found = places(COLUMNS, headers)
     kept = set(found.values())
@@ -71,22 +72,33 @@ def separate_export(source: Source, *, known_headers: bool) -> tuple[bytes, list
             if place in named
             or (place not in kept and not all(_harmless(cells[place]) for _n, cells in table.rows if place < len(cells)))
         ]
-    name_at = found.get("name", 0)
+    name_at = found.get("name")
     records: dict[str, PersonalRecord] = {}
-    output = io.StringIO()
-    writer = csv.writer(output, lineterminator="\n")
-    writer.writerow(headers)
-    for _number, cells in table.rows:
-        order = (cells[name_at].strip() if name_at < len(cells) else "") or "-"
+    separator = separator_of(next((line for line in text.splitlines() if line.strip()), ""))
+    lines = io.StringIO()
+    writer = csv.writer(lines, delimiter=separator, lineterminator="\n")
+
+    def write(cells: Sequence[str]) -> None:
+        if separator == "\t":  # such files are not quoted
+            lines.write("\t".join(cells) + "\n")
+        else:
+            writer.writerow(cells)
+
+    write(headers)
+    for number, cells in table.rows:
+        order = cells[name_at].strip() if name_at is not None and name_at < len(cells) else ""
+        if not order or order.startswith(MARK) or not _harmless(order):  # a name of an order never names a buyer
+            order = f"line {number} of {hashlib.blake2b(source.body, digest_size=6).hexdigest()}"
         token = token_of("export", order)
         row = list(cells)
         for place in personal:
             if place < len(row) and row[place].strip() and not row[place].startswith(MARK):
+                header = headers[place] if place < len(headers) else str(place)
                 record = records.setdefault(order, PersonalRecord(order, token, {}))
-                record.values.setdefault(headers[place], row[place].strip())
+                record.values.setdefault(header, row[place].strip())
                 row[place] = token
-        writer.writerow(row)
-    return output.getvalue().encode(), list(records.values())
+        write(row)
+    return lines.getvalue().encode(), list(records.values())
 
 
 def _harmless(cell: str) -> bool:

@@ -33,7 +33,8 @@ PAYOUT_STATUS = {
 
 @dataclass(slots=True)
 class Transaction:
-    """A balance transaction. Amounts are in the payout's currency; `fee` is plus for a cost. `row` as in LineRecord.
+    """A balance transaction. Amounts are in the payout's currency; `fee` and `vat` on it are plus for a cost. `row` as in
+    LineRecord. `vat` is zero where the fee holds it.
 
     `payout` is "" while no payout holds it. `outside_id` is Shopify's id, "" where an export tells none.
     """
@@ -50,6 +51,7 @@ class Transaction:
     payout_status: str
     order: str
     row: int
+    vat: Decimal = Decimal(0)
 
     @property
     def name(self) -> str:
@@ -58,9 +60,9 @@ class Transaction:
 
     @property
     def key(self) -> str:
-        """What API and export both tell of one movement: its second (UTC), amount, fee and currency."""
+        """What API and export both tell of one movement: its second (UTC), amount, net and currency."""
         at = self.at.astimezone(UTC).replace(microsecond=0, tzinfo=None) if isinstance(self.at, datetime) else self.at
-        return f"{at.isoformat() if at else '-'} {_plain(self.amount)} {_plain(self.fee)} {self.currency}"
+        return f"{at.isoformat() if at else '-'} {_plain(self.amount)} {_plain(self.net)} {self.currency}"
 
 
 def _plain(amount: Decimal) -> str:
@@ -70,7 +72,7 @@ def _plain(amount: Decimal) -> str:
 
 def check(transaction: Transaction, *, place: int | None = None) -> None:
     """Raise a DocumentError unless net = amount - fee. `place` is the line of a text file."""
-    if transaction.net != transaction.amount - transaction.fee:
+    if transaction.net != transaction.amount - transaction.fee - transaction.vat:
         raise DocumentError(
             f"{transaction.name} {transaction.outside_id or transaction.order}: amount {transaction.amount} less fee "
             f"{transaction.fee} is not net {transaction.net} {transaction.currency}; the row was edited or is damaged.",
@@ -134,6 +136,8 @@ def _voucher(transaction: Transaction, outside_id: str, family: str, marketplace
         lines.append(LineRecord("balance", name, "", transaction.amount, row=transaction.row))
     if transaction.fee:
         lines.append(LineRecord("balance/fee", name, "", -transaction.fee, row=transaction.row))
+    if transaction.vat:
+        lines.append(LineRecord("balance/fee", "VAT", "", -transaction.vat, row=transaction.row))
     return VoucherRecord(
         family=family,
         outside_id=outside_id,

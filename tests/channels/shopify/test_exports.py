@@ -122,6 +122,11 @@ def test_amounts_with_signs_of_money_and_excel_dates_are_read():
         (movement(Net="48.25"), r"^Line 2: CHARGE #1001: amount 49.99 less fee 1.75 is not net 48.25"),
         (movement(Amount="x"), r"^Line 2: Amount: 'x' is not an amount"),
         (movement(**{"Transaction Date": "soon"}), r"^Line 2: Transaction Date: 'soon' is not a date"),
+        (
+            movement(**{"Transaction Date": "2026-03-02 14:05:11"}),
+            r"^Line 2: .*has no time with offset.*without saving it in a spreadsheet",
+        ),
+        (movement(**{"Transaction Date": "2026-03-02"}), r"^Line 2: .*has no time with offset"),
         (movement(Currency="dollar"), r"^Line 2: Currency: 'DOLLAR' is not a currency code"),
         (movement(Type=""), r"^Line 2: The type is missing"),
     ],
@@ -129,6 +134,24 @@ def test_amounts_with_signs_of_money_and_excel_dates_are_read():
 def test_a_broken_row_is_named(row, words):
     with pytest.raises(DocumentError, match=words):
         read(table(TRANSACTION_HEADERS, [row]))
+
+
+def test_tax_on_fees_is_a_line_of_its_own_only_where_the_fee_does_not_hold_it():
+    apart = read(table(TRANSACTION_HEADERS, [movement(Net="47.91", VAT="0.33")])).vouchers[0]
+    assert told(apart)[1:] == [("balance/fee", "CHARGE", "", D("-1.75")), ("balance/fee", "VAT", "", D("-0.33"))]
+    inside = read(table(TRANSACTION_HEADERS, [movement(VAT="0.28")])).vouchers[0]
+    assert told(inside)[1:] == [("balance/fee", "CHARGE", "", D("-1.75"))]
+
+
+def test_free_delivery_told_among_the_discounts_is_a_shipping_discount():
+    row = order_row(Total="77.76", **{"Discount Amount": "14.00"})
+    lines = told(read(table(ORDER_HEADERS, [row])).vouchers[0])
+    assert ("order/shipping", "shipping discount", "", D("-6.00")) in lines and (
+        "order/lines",
+        "price discount",
+        "",
+        D("-8.00"),
+    ) in lines
 
 
 @pytest.mark.parametrize("name", ["balance_csv", "payouts_csv", "orders_csv"])

@@ -10,8 +10,9 @@ from django.db.models import Sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from channels.models import Document, Shop
+from channels.models import Document, PersonalData, Shop
 from channels.registry import fee_proposals
+from ledger import bulk
 from ledger.intake import answer_question, import_file, retake_documents, undo_withdrawal, withdraw
 from ledger.models import FeeRule, LedgerIntake, Payout, PnlDay, Statement
 from nova.models import Company, User
@@ -185,3 +186,41 @@ def test_an_order_that_turns_out_to_be_tiktoks_is_taken_back():
     intake = feed(shop, store, "orders_json")
     assert by_category(company)["rev.product"] == before - order.total
     assert "2 orders came from TikTok through a channel app; they are counted there and not here." in intake.result["notes"]
+
+
+def test_staff_match_the_columns_of_a_foreign_export_once():
+    company, shop = make_store()
+    store = market()
+    body = store.balance_csv()
+    for old, new in (
+        (b"Transaction Date", b"Datum"),
+        (b"Type", b"Art"),
+        (b"Amount", b"Betrag"),
+        (b"Fee", b"Geb"),
+        (b"Net", b"Netto"),
+    ):
+        body = body.replace(old, new, 1)
+    intake = import_file(shop=shop, body=body, filename="zahlungen.csv")
+    assert (intake.state, intake.result["ask"]) == (LedgerIntake.State.ASKING, "columns")
+    columns = {"at": "Datum", "type": "Art", "amount": "Betrag", "fee": "Geb", "net": "Netto", "payout": "Payout ID"}
+    assert answer_question(intake_id=intake.pk, columns=columns).state == LedgerIntake.State.TAKEN
+    alone, other = make_store()
+    feed(other, store, "balance_csv")
+    assert figures(company) == figures(alone)
+    again = import_file(shop=shop, body=body.replace(b"#1006", b"#1007"), filename="zahlungen-2.csv")
+    assert again.state == LedgerIntake.State.TAKEN
+
+
+def test_pages_of_the_api_in_bulk_keep_no_buyers_and_give_the_same_figures(monkeypatch):
+    # The thread that reads ahead has a connection of its own, which does not see this test's transaction.
+    monkeypatch.setattr(bulk, "_read_ahead", lambda batches: batches)
+    company, shop = make_store()
+    store = market()
+    result = bulk.ingest_pages(shop=shop, kind="orders", pages=[("page-1", store.orders_json())])
+    assert (result.pages, result.failed) == (1, [])
+    assert b"Ada" not in Document.objects.get(company=company).content()
+    assert PersonalData.objects.filter(company=company).count() == 5
+    assert bulk.ingest_pages(shop=shop, kind="orders", pages=[("page-1", store.orders_json())]).known == 1
+    alone, other = make_store()
+    feed(other, store, "orders_json")
+    assert figures(company) == figures(alone)
