@@ -127,6 +127,10 @@ def build_rules(
             raise RuleRefused(f"{what}: there is no channel {item.channel!r}.")
         if not name:
             raise RuleRefused("A rule needs the name of a fee (with * for any letters).")
+        if len(name) > 200 or len(item.path) > 200 or len(item.marketplace) > 60:
+            raise RuleRefused("Name and path of a fee have at most 200 characters, a marketplace 60.")
+        if "\x00" in f"{name}{item.path}{item.marketplace}{item.reason}{reason}":
+            raise RuleRefused("The text holds a character that cannot be kept (NUL).")
         if item.context != "*" and item.context not in CONTEXTS:
             raise RuleRefused(f"{what}: {item.context!r} is no context; there are {', '.join(filter(None, CONTEXTS))} and *.")
         if not (set(name) - {"*"}) and not (set(item.path) - {"*"}):

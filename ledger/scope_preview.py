@@ -63,38 +63,55 @@ class ScopePreview:
 
 def preview_scopes(*, company: Company, proposals: Sequence[ScopeRule]) -> ScopePreview:
     """The effect of approving these scope rules together, saved or not."""
-    chosen = {rule.pk for rule in proposals if rule.pk}
-    approved = [
-        rule
-        for rule in ScopeRule.objects.filter(company=company, status=ScopeRule.Status.APPROVED).select_related("category")
-        if rule.pk not in chosen
-    ]
-    plan = plan_endings(approved=approved, proposals=proposals)
-    result = ScopePreview(company=company, rules=len(proposals), endings=plan.endings, conflicts=plan.conflicts)
-    before = read_frame(Question(company=company), ())
-    after = replace(
-        before,
-        scopes=[
-            ScopeRow(rule.channel, rule.category_id, rule.scope, rule.valid_from, rule.valid_to)
-            for rule in plan.in_force(approved, proposals)
-        ],
-    )
-    categories = sorted({rule.category_id for rule in proposals})
-    moves: dict[tuple[str, int, str, str], ScopeMove] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(_MONEY, [company.pk, categories])
-        rows = cursor.fetchall()
-    for month, shop_id, category_id, amount, lines in rows:
-        old, new = (scope_of(frame, shop_id, category_id, month) for frame in (before, after))
-        if old == new:
-            continue
-        code, channel = before.categories[category_id].code, before.shops[shop_id].channel
-        move = moves.setdefault((channel, category_id, old, new), ScopeMove(channel, code, old, new))
-        money, number = move.months.get(month, (ZERO, 0))
-        move.months[month] = (money + amount, number + lines)
-        if ScopeRule.Scope.UNIFIED in (old, new):
-            change = amount if new == ScopeRule.Scope.UNIFIED else -amount
-            result.cells[month, code] = result.cells.get((month, code), ZERO) + change
-    result.cells = {key: amount for key, amount in sorted(result.cells.items()) if amount}
-    result.moves = sorted(moves.values(), key=lambda move: (-abs(move.amount), move.category))
-    return result
+    return _Scopes(company, proposals).preview(proposals)
+
+
+def preview_scopes_each(*, company: Company, proposals: Sequence[ScopeRule]) -> dict[int, ScopePreview]:
+    """The effect of each scope rule if it alone were approved, by rule id: for lists. The money is read once."""
+    if not proposals:
+        return {}
+    scopes = _Scopes(company, proposals)
+    return {rule.pk: scopes.preview([rule]) for rule in proposals}
+
+
+class _Scopes:
+    """What previews of scope rules need: the rules in force and the money of their categories, read once."""
+
+    def __init__(self, company: Company, proposals: Sequence[ScopeRule]) -> None:
+        self.company = company
+        chosen = {rule.pk for rule in proposals if rule.pk}
+        self.approved = [
+            rule
+            for rule in ScopeRule.objects.filter(company=company, status=ScopeRule.Status.APPROVED).select_related("category")
+            if rule.pk not in chosen
+        ]
+        self.frame = read_frame(Question(company=company), ())
+        with connection.cursor() as cursor:
+            cursor.execute(_MONEY, [company.pk, sorted({rule.category_id for rule in proposals})])
+            self.money = cursor.fetchall()
+
+    def preview(self, proposals: Sequence[ScopeRule]) -> ScopePreview:
+        plan = plan_endings(approved=self.approved, proposals=proposals)
+        result = ScopePreview(company=self.company, rules=len(proposals), endings=plan.endings, conflicts=plan.conflicts)
+        after = replace(
+            self.frame,
+            scopes=[
+                ScopeRow(rule.channel, rule.category_id, rule.scope, rule.valid_from, rule.valid_to)
+                for rule in plan.in_force(self.approved, proposals)
+            ],
+        )
+        moves: dict[tuple[str, int, str, str], ScopeMove] = {}
+        for month, shop_id, category_id, amount, lines in self.money:
+            old, new = (scope_of(frame, shop_id, category_id, month) for frame in (self.frame, after))
+            if old == new:
+                continue
+            code, channel = self.frame.categories[category_id].code, self.frame.shops[shop_id].channel
+            move = moves.setdefault((channel, category_id, old, new), ScopeMove(channel, code, old, new))
+            money, number = move.months.get(month, (ZERO, 0))
+            move.months[month] = (money + amount, number + lines)
+            if ScopeRule.Scope.UNIFIED in (old, new):
+                change = amount if new == ScopeRule.Scope.UNIFIED else -amount
+                result.cells[month, code] = result.cells.get((month, code), ZERO) + change
+        result.cells = {key: amount for key, amount in sorted(result.cells.items()) if amount}
+        result.moves = sorted(moves.values(), key=lambda move: (-abs(move.amount), move.category))
+        return result

@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Min, Q
+from django.db.models import Count, F, Min, Q, Window
+from django.db.models.functions import RowNumber
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -24,7 +25,7 @@ from ledger.models import FeeCategory, FeeRule, ScopeRule
 from ledger.pages.rule_words import RuleRow, months_of, read_month
 from ledger.preview import Preview, preview_each, preview_rules
 from ledger.propose import APPROVE, OWN_PROPOSAL
-from ledger.scope_preview import preview_scopes
+from ledger.scope_preview import preview_scopes_each
 from nova.models import Company, User
 from nova.pages import company_page, render_page
 
@@ -114,11 +115,13 @@ def inbox(request: HttpRequest, company: Company) -> HttpResponse:
     found = waiting.order_by().values("source", "author").annotate(count=Count("pk"), since=Min("proposed_at")).order_by("since")
     heads = list(found)
     people = User.objects.in_bulk({head["author"] for head in heads})
+    place = Window(RowNumber(), partition_by=[F("source"), F("author")], order_by=F("pk").asc())
+    everything = list(
+        waiting.annotate(place=place).filter(place__lte=PER_GROUP).select_related("category", "author").order_by("pk")
+    )
     shown: dict[tuple[str, int], list[FeeRule]] = {}
-    for head in heads:
-        rules = waiting.filter(source=head["source"], author=head["author"]).select_related("category", "author")
-        shown[head["source"], head["author"]] = list(rules.order_by("pk")[:PER_GROUP])
-    everything = [rule for rules in shown.values() for rule in rules]
+    for rule in everything:
+        shown.setdefault((rule.source, rule.author_id), []).append(rule)
     effects = preview_each(company=company, proposals=everything) if everything else {}
     groups = [
         Group(
@@ -128,13 +131,18 @@ def inbox(request: HttpRequest, company: Company) -> HttpResponse:
             count=head["count"],
             since=head["since"],
             rows=sorted(
-                (RuleRow(rule, request.user, effects.get(rule.pk)) for rule in shown[head["source"], head["author"]]),
+                (RuleRow(rule, request.user, effects.get(rule.pk)) for rule in shown.get((head["source"], head["author"]), [])),
                 key=lambda row: (-(row.effect.absolute if row.effect else ZERO), row.rule.pk),
             ),
         )
         for head in heads
     ]
-    scopes = ScopeRule.objects.filter(company=company, status=ScopeRule.Status.PROPOSED).select_related("category", "author")
+    scopes = list(
+        ScopeRule.objects.filter(company=company, status=ScopeRule.Status.PROPOSED).select_related("category", "author")[
+            :PER_GROUP
+        ]
+    )
+    scope_effects = preview_scopes_each(company=company, proposals=scopes)
     decided = FeeRule.objects.filter(company=company, decided_at__isnull=False).select_related("category", "author", "approver")
     mine = Q(author=request.user) & Q(status=FeeRule.Status.REJECTED)
     return render_page(
@@ -143,7 +151,7 @@ def inbox(request: HttpRequest, company: Company) -> HttpResponse:
         title="Approval inbox",
         company=company,
         groups=groups,
-        scopes=[(rule, preview_scopes(company=company, proposals=[rule])) for rule in scopes[:PER_GROUP]],
+        scopes=[(rule, scope_effects[rule.pk]) for rule in scopes],
         may_approve=request.user.has_perm(APPROVE),
         own_refusal=OWN_PROPOSAL,
         returned=[RuleRow(rule, request.user) for rule in decided.filter(mine).order_by("-decided_at")[:10]],

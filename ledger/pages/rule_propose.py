@@ -99,7 +99,7 @@ def propose(request: HttpRequest, company: Company) -> HttpResponse:
     effect = None
     if request.method == "POST":
         try:
-            items = _items(form)
+            items = _items(form, reason_needed=request.POST.get("action") == "send")
             start = read_month(form.valid_from)
             if request.POST.get("action") == "send":
                 rules = propose_rules(company=company, author=user, items=items, reason=form.reason.strip(), valid_from=start)
@@ -126,7 +126,7 @@ def propose(request: HttpRequest, company: Company) -> HttpResponse:
     )
 
 
-def _items(form: Form) -> list[RuleData]:
+def _items(form: Form, *, reason_needed: bool) -> list[RuleData]:
     items: dict[tuple[str, ...], RuleData] = {}
     chosen = [row for row in form.rows if row.use]
     if not chosen:
@@ -144,7 +144,7 @@ def _items(form: Form) -> list[RuleData]:
         items[key] = data
     if any(row.error for row in chosen):
         raise RuleRefused("Some fees still need a decision; see below.")
-    if not form.reason.strip():
+    if reason_needed and not form.reason.strip():
         raise RuleRefused("Say why, for the approver and for the auditor.")
     return list(items.values())
 
