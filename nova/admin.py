@@ -10,6 +10,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import NotRelationField, get_fields_from_path
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import FieldDoesNotExist
@@ -113,8 +114,8 @@ class CompanyAdmin(ModelAdmin):
 
     def _leads_to_rows(self, name: str) -> bool:
         try:
-            field = self.model._meta.get_field(name)
-        except FieldDoesNotExist:
+            field = get_fields_from_path(self.model, name)[-1]
+        except (FieldDoesNotExist, NotRelationField):
             return False
         return bool(field.is_relation and field.many_to_one)
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import time
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from django import forms
+from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.shortcuts import redirect
+from django.urls import reverse
 from import_export import resources
 from import_export.admin import ImportExportModelAdmin
 from import_export.formats.base_formats import CSV, XLSX
 from import_export.forms import ConfirmImportForm
+from import_export.tmp_storages import TempFolderStorage
 from import_export.widgets import ForeignKeyWidget
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -99,9 +108,41 @@ class CompanyConfirmForm(ConfirmImportForm):
     company = forms.CharField(widget=forms.HiddenInput())
 
 
-class TransferAdmin(ImportExportModelAdmin):
-    """Import (for who may add and change) and export (for who may see) as CSV and Excel, of the user's companies only."""
+class TransferStorage(TempFolderStorage):
+    """Where a file waits between the two steps of an import: a folder of Nova's own, not the machine's temporary one.
 
+    The name comes back from the browser, so it must be one that was made here.
+    """
+
+    KEEP_SECONDS = 24 * 3600
+
+    def get_full_path(self) -> str:
+        if not _TRANSFER_NAME.fullmatch(self.name or ""):
+            raise FileNotFoundError(self.name)
+        return str(_transfer_folder() / self.name)
+
+    def save(self, data: Any) -> None:
+        folder = _transfer_folder()
+        for old in folder.iterdir():
+            if time.time() - old.stat().st_mtime > self.KEEP_SECONDS:
+                old.unlink(missing_ok=True)
+        self.name = uuid4().hex
+        Path(self.get_full_path()).write_bytes(data if isinstance(data, bytes) else data.encode(self.encoding or "utf-8"))
+
+
+_TRANSFER_NAME = re.compile(r"[0-9a-f]{32}")
+
+
+def _transfer_folder() -> Path:
+    folder = Path(settings.HOME) / "transfers"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+class TransferAdmin(ImportExportModelAdmin):
+    """Import (for who may change) and export (for who may see) as CSV and Excel, of the user's companies only."""
+
+    tmp_storage_class = TransferStorage
     import_form_class = CompanyImportForm
     export_form_class = ExportForm
     confirm_form_class = CompanyConfirmForm
@@ -114,6 +155,18 @@ class TransferAdmin(ImportExportModelAdmin):
 
     def has_export_permission(self, request: HttpRequest) -> bool:
         return bool(self.has_view_permission(request))
+
+    def process_import(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """The second step; a file that waited too long is asked for again."""
+        try:
+            return super().process_import(request, **kwargs)
+        except FileNotFoundError:
+            messages.error(request, "The file waited too long, or was imported already. Choose it again. Nothing was changed.")
+            return redirect(reverse("admin:{}_{}_import".format(*self.get_model_info())))
+
+    def get_valid_export_item_pks(self, request: HttpRequest) -> Any:
+        """What may be named in an export of chosen rows: the user's own."""
+        return self.get_queryset(request).values_list("pk", flat=True)
 
     def create_import_form(self, request: HttpRequest) -> Any:
         form = super().create_import_form(request)
