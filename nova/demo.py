@@ -6,7 +6,6 @@ The documents end with the day before the demo was begun, and are the same every
 
 from __future__ import annotations
 
-import csv
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -26,8 +25,10 @@ from ledger.approve import approve, propose_pack
 from ledger.bulk import ingest_pages
 from ledger.intake import import_file
 from ledger.models import FeeRule, LedgerIntake
+from ledger.rollup import rerate
 from nova.demo_data import market, papers, people, rates
-from nova.models import Company, ExchangeRate, Membership, User
+from nova.models import Company, Membership, User
+from nova.rates import read_rates, store_rates
 
 #: (what is done, how much of it is done, of how much)
 Tell = Callable[[str, int, int], None]
@@ -130,11 +131,10 @@ def demo_password() -> str:
 
 def _load_rates(days: papers.Span) -> None:
     # A week before the first day, so that a demo that begins on a weekend has a rate for it.
-    text = rates.reference_rates(seed=papers.SEED, start=days.start - timedelta(days=7), end=days.today).decode()
-    rows = []
-    for row in csv.DictReader(text.splitlines()):
-        rows += [ExchangeRate(currency=code, on_date=row["Date"], rate=row[code], source="Demo") for code in rates.AROUND]
-    ExchangeRate.objects.bulk_create(rows, ignore_conflicts=True)
+    text = rates.reference_rates(seed=papers.SEED, start=days.start - timedelta(days=7), end=days.today)
+    stored = store_rates(read_rates(text), source="Demo")
+    if stored.currencies:
+        rerate(currencies=stored.currencies, from_day=stored.first_day)
 
 
 def _make_skus(company: Company, articles: tuple[market.Article, ...]) -> None:

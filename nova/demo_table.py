@@ -8,7 +8,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from ledger.pnl import Report, answer
-from ledger.pnl_layout import RowKind, Table, layout
+from ledger.pnl_layout import RowKind, layout
 from ledger.pnl_question import Dimension, Question
 from nova.models import Company
 from nova.money import round_to_currency
@@ -49,20 +49,3 @@ def _cell(amount: Decimal | None, kind: RowKind, currency: str) -> str:
         return ""
     rounded = round_to_currency(amount, currency)
     return f"{rounded:,.0f}" if rounded else "-"
-
-
-def as_json(report: Report) -> dict[str, object]:
-    """Columns and rows of the whole layout; amounts are strings in full precision."""
-    table: Table = layout(report, total=True)
-    return {
-        "columns": list(table.columns),
-        "rows": [
-            {
-                "kind": row.kind.value,
-                "code": row.code,
-                "label": row.label,
-                "amounts": [None if amount is None else format(amount, "f") for amount in row.amounts],
-            }
-            for row in table.rows
-        ],
-    }

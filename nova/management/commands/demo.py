@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ledger.pnl_print import as_values, remarks
 from nova.demo import SignIn, Tell, demo_problems, load_demo
 from nova.demo_data import people
-from nova.demo_table import as_json, month_report, terminal_table
+from nova.demo_table import month_report, terminal_table
 from nova.management.commands.up import add_address_arguments
 from nova.models import Company
 from nova.postgres import PostgresError
@@ -64,7 +65,7 @@ class Command(BaseCommand):
         if json_wanted:
             found = {
                 "sign_ins": [asdict(row) for row in sign_ins],
-                "pnl": {code: as_json(report) for code, report in reports.items()},
+                "pnl": {code: as_values(report) for code, report in reports.items()},
                 "problems": demo_problems(),
             }
             self.stdout.write(json.dumps(found, ensure_ascii=False))
@@ -73,6 +74,8 @@ class Command(BaseCommand):
         for report in reports.values():
             console.print()
             console.print(terminal_table(report, columns=max(2, min(12, (console.width - 44) // 10))))
+            for sentence in remarks(report):
+                console.print(sentence, soft_wrap=True)
         console.print("\nLeft for you to find, on purpose:")
         for problem in demo_problems():
             console.print(f"  {problem}", markup=False)
