@@ -11,7 +11,7 @@ from channels.archives import expand_file
 from channels.columns import Suggestion, read_table_for_matching, suggest_columns
 from channels.models import Shop, Upload
 from channels.registry import get_adapter
-from ledger.intake import answer_question, import_file, keep_and_queue, take_document
+from ledger.intake import answer_question, keep_and_queue, take_document
 from ledger.models import LedgerIntake
 
 UNCHANGED = "unchanged"
@@ -115,16 +115,10 @@ def _import_one(
             except ValueError as error:  # the match does not fit this file: ask for another one
                 wrong = str(error)
                 intake = take_document(intake_id=before.pk)
+        elif confirm or accept_difference:
+            intake = answer_question(intake_id=before.pk, user=user, confirm=confirm, accept_difference=accept_difference)
         else:
-            intake = import_file(
-                shop=shop,
-                body=body,
-                filename=name,
-                user=user,
-                upload=upload,
-                confirm=confirm,
-                accept_difference=accept_difference,
-            )
+            intake = take_document(intake_id=before.pk)
     except DocumentError as error:
         return FileReport(shown, State.FAILED, error=str(error))
     return report_of(intake, shown, wrong=wrong)

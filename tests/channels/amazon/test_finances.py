@@ -175,3 +175,40 @@ def test_the_settlement_replaces_what_was_known_before_in_any_order_of_import(or
     for place, body in enumerate(order):
         assert import_file(shop=where, body=body, filename=f"{place}.txt").state == LedgerIntake.State.TAKEN
     assert figures(where) == {("Principal", "settled"): D("20"), ("Commission", "settled"): D("-3")}
+
+
+FEE = page(
+    transaction(
+        "ServiceFee",
+        total="-64.28",
+        number="f-1",
+        posted="2026-06-20T10:00:00Z",
+        items=[{"breakdowns": [node("AmazonFees", "-64.28", node("FBAStorageFee", "-64.28"))]}],
+    ),
+    transaction(
+        "ServiceFee",
+        total="-10.00",
+        number="f-2",
+        posted="2026-07-20T10:00:00Z",
+        items=[{"breakdowns": [node("AmazonFees", "-10.00", node("FBAStorageFee", "-10.00"))]}],
+    ),
+)
+STORAGE = {
+    "transaction-type": "other-transaction",
+    "amount-type": "other-transaction",
+    "amount-description": "Storage Fee",
+    "amount": "-64.28",
+    "posted-date": "2026-06-20 10:00:00 UTC",
+    "settlement-id": "9001",
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("settlement_first", [True, False])
+def test_a_fee_without_an_order_gives_way_to_the_settlement_of_its_days_and_a_later_one_stays(settlement_first):
+    where = shop()
+    summary = settlement([], total="-64.28", start="2026-06-16 00:00:00 UTC")[0]
+    report = text([{**summary, "settlement-end-date": "2026-06-30 23:59:59 UTC"}, STORAGE]).encode()
+    for body in [report, FEE] if settlement_first else [FEE, report]:
+        assert import_file(shop=where, body=body, filename="x").state == LedgerIntake.State.TAKEN
+    assert figures(where) == {("Storage Fee", "settled"): D("-64.28"), ("FBAStorageFee", "preliminary"): D("-10")}
