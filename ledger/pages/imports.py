@@ -220,10 +220,10 @@ def answer_import(request: HttpRequest, company: Company, pk: int) -> HttpRespon
             messages.success(request, f"{name} was left out. It is kept; nothing of it is in the books.")
             return _back(request, company, intake.document_id)
         if answer == "columns":
-            columns = {
-                key.removeprefix(PREFIX): str(value) for key, value in request.POST.items() if key.startswith(PREFIX) and value
-            }
-            noted = note_answer(intake_id=intake.pk, user=request.user, columns=columns or {"": ""})
+            columns = {key.removeprefix(PREFIX): str(value) for key, value in request.POST.items() if key.startswith(PREFIX)}
+            if not any(columns.values()):
+                raise ValueError("Choose the columns first.")
+            noted = note_answer(intake_id=intake.pk, user=request.user, columns=columns)
         elif answer in ("yes", "difference", "retry"):
             noted = note_answer(
                 intake_id=intake.pk, user=request.user, confirm=answer == "yes", accept_difference=answer == "difference"
