@@ -46,6 +46,7 @@ _KEYED = """
         JOIN (
             SELECT currency, event_on, nova_day_rate(currency, %(base)s, event_on) AS rate
             FROM (SELECT DISTINCT currency, event_on FROM delta) AS pair
+            OFFSET 0 -- a fence: else the rate would be looked up anew for every row and every sum
         ) AS rates USING (currency, event_on)
         CROSS JOIN LATERAL (VALUES
             ('event', date_trunc('month', delta.event_on)::date),
