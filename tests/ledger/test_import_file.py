@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from channels.columns import Suggestion
 from channels.models import Document, Shop
+from ledger.import_files import FileReport
 from ledger.intake import withdraw
+from ledger.management.commands.import_file import _match
 from ledger.models import FeeLine, LedgerIntake
 from ledger.statements import statement_checks
 from nova.models import Company, User
@@ -176,3 +179,14 @@ def test_reading_statements_takes_three_queries_however_many_there_are(shop, tmp
         run("amz", written(tmp_path, f"{number}.txt", text(ROWS).replace("9001", f"900{number}")))
     with django_assert_num_queries(3):
         assert len(statement_checks(shop.company_id)) == 3
+
+
+def test_a_guess_is_told_but_left_to_staff_in_the_match_to_save():
+    report = FileReport(
+        "may.csv",
+        "asking",
+        ask="columns",
+        suggestions=(Suggestion("total", "Summe", 0, 0.95, "adds up"), Suggestion("fee", "Gebühr A", 1, 0.4, "usual order")),
+        missing=("order",),
+    )
+    assert _match(report) == {"total": "Summe", "fee": "", "order": ""}

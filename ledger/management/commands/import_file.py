@@ -117,13 +117,20 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {item.column}: {item.header} ({item.level}: {item.reason})")
             if report.missing:
                 self.stdout.write(f"  no suggestion for: {', '.join(report.missing)}")
-            self.stdout.write("  Save this as a file, correct it, and import again with --columns FILE:")
+            self.stdout.write(
+                '  Save this as a file, fill in or correct it, and import again with --columns FILE ("": not in this file):'
+            )
             self.stdout.write(json.dumps(_match(report), ensure_ascii=False, indent=2))
 
 
 def _match(report: FileReport) -> dict[str, str]:
-    """The suggested match as a file for --columns: required columns without a suggestion stand in it to be filled in."""
-    return {**as_match(report.suggestions), **dict.fromkeys(report.missing, "")}
+    """The suggested match as a file for --columns. What is only a guess, and what has no suggestion, is left to be filled in."""
+    sure = as_match(item for item in report.suggestions if item.level != "low")
+    return {
+        **sure,
+        **{item.column: "" for item in report.suggestions if item.level == "low"},
+        **dict.fromkeys(report.missing, ""),
+    }
 
 
 def _as_json(report: FileReport) -> dict[str, Any]:
