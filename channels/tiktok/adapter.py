@@ -9,6 +9,20 @@ from channels.tiktok.columns import INCOME_COLUMNS, UNSETTLED_COLUMNS
 from channels.tiktok.exports import recognise_export
 from channels.tiktok.recognise import recognise_answer
 
+#: Seller Center's address per region, where it is known.
+_SELLER_CENTER = {
+    "US": "us",
+    "GB": "uk",
+    "BR": "br",
+    "MX": "mx",
+    "ID": "id",
+    "MY": "my",
+    "PH": "ph",
+    "SG": "sg",
+    "TH": "th",
+    "VN": "vn",
+}
+
 _PARSERS = {
     "statements": statements.parse,
     "statement_transactions": transactions.parse,
@@ -85,6 +99,12 @@ class TikTokAdapter(Adapter):
         except KeyError:
             raise DocumentError(f"TikTok Shop has no document kind {source.kind!r}.") from None
         return parser(source)
+
+    def outside_url(self, kind: str, outside_id: str, region: str) -> str:
+        """The order in Seller Center; other things have no page of their own there."""
+        if kind not in ("order", "order_transactions") or not outside_id.isdigit() or region not in _SELLER_CENTER:
+            return ""
+        return f"https://seller-{_SELLER_CENTER[region]}.tiktok.com/order/detail?order_no={outside_id}&shop_region={region}"
 
 
 adapter = TikTokAdapter()

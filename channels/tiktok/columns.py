@@ -36,7 +36,7 @@ PARTS = (
     ),
     Part(REVENUE, "cod_service_fee_amount", ("COD service fee", "Cash on delivery service fee")),
     Part(REVENUE, "refund_cod_service_fee_amount", ("Refund of COD service fee", "COD service fee refund")),
-    Part(REVENUE, "distant_item_fee_amount", ("Distant item fee",)),
+    Part(REVENUE, "distant_item_fee_amount", ("Distant item fee", "Distance item fee from Horizon+ Program")),
     Part(
         SHIPPING,
         "actual_shipping_fee_amount",
@@ -102,6 +102,14 @@ PARTS = (
     ),
     Part(SHIPPING, "signature_confirmation_fee_amount", ("Signature confirmation service fee", "Signature confirmation fee")),
     Part(SHIPPING, "shipping_insurance_fee_amount", ("Shipping insurance fee",)),
+    Part(SHIPPING, "distant_shipping_fee_amount", ("Distant shipping fee", "Distance shipping fee from Horizon+ Program")),
+    Part(SHIPPING, "return_shipping_fee_paid_buyer_amount", ("Return shipping fee (paid by customers)",)),
+    Part(
+        SHIPPING,
+        "shipping_fee_guarantee_reimbursement",
+        ("Return shipping fee reimbursement", "Shipping Fee Guarantee reimbursement"),
+    ),
+    Part(SHIPPING, "seller_self_shipping_service_fee_amount", ("Shipping app service fee",)),
     Part(SHIPPING, "failed_delivery_subsidy_amount", ("Failed delivery subsidy",)),
     Part(SHIPPING, "free_return_subsidy_amount", ("Free return subsidy",)),
     Part(
@@ -114,7 +122,11 @@ PARTS = (
     Part(FEE, "transaction_fee_amount", ("Transaction fee", "Payment fee")),
     Part(FEE, "refund_administration_fee_amount", ("Refund administration fee",)),
     Part(FEE, "credit_card_handling_fee_amount", ("Credit card handling fee", "Credit card installment - Interest rate cost")),
-    Part(FEE, "seller_paylater_handling_fee_amount", ("TikTok PayLater program fee", "PayLater Handling Fee")),
+    Part(
+        FEE,
+        "seller_paylater_handling_fee_amount",
+        ("TikTok PayLater program fee", "PayLater program fee", "PayLater Handling Fee"),
+    ),
     Part(FEE, NET_COMMISSION, ("Affiliate commission",)),
     Part(FEE, "affiliate_partner_commission_amount", ("Affiliate partner commission",)),
     Part(FEE, "affiliate_ads_commission_amount", ("Affiliate Shop Ads commission",)),
@@ -127,11 +139,13 @@ PARTS = (
     Part(
         FEE, "cofunded_promotion_service_fee_amount", ("Co-funded promotion (seller-funded)", "Co-funded promotion service fee")
     ),
-    Part(FEE, "campaign_resource_fee", ("Campaign resource fee", "Campaign service fee")),
+    Part(FEE, "campaign_resource_fee", ("Campaign resource fee",)),
     Part(FEE, "smart_promotion_fee_amount", ("Smart Promotion fee",)),
+    Part(FEE, "campaign_period_fee_sp_amount", ("Smart Promotion campaign period fee",)),
+    Part(FEE, "platform_special_service_fee_amount", ("Platform special service fee",)),
     Part(FEE, "gmv_max_ad_fee_amount", ("GMV Max ad fee",)),
     Part(FEE, "gmv_max_coupon_fee", ("GMV Max Coupon", "GMV Max coupon fee")),
-    Part(FEE, "sfp_service_fee_amount", ("SFP service fee",)),
+    Part(FEE, "sfp_service_fee_amount", ("SFP service fee", "Shipping Fee Program service fee")),
     Part(FEE, "mall_service_fee_amount", ("Mall service fee",)),
     Part(FEE, "voucher_xtra_service_fee_amount", ("Voucher Xtra service fee",)),
     Part(FEE, "bonus_cashback_service_fee_amount", ("Bonus cashback service fee",)),
@@ -143,14 +157,14 @@ PARTS = (
     ),
     Part(FEE, "live_specials_fee_amount", ("LIVE Specials service fee",)),
     Part(FEE, "fee_per_item_sold_amount", ("Fee per item sold", "Fee per item")),
-    Part(FEE, "vn_fix_infrastructure_fee", ("Fix Infrastructure Fee", "Infrastructure fee", "Order processing fee")),
-    Part(FEE, "dt_handling_fee_amount", ("DT Handling Fee", "Dilayani Tokopedia fee", "Dilayani Tokopedia handling fee")),
+    Part(FEE, "vn_fix_infrastructure_fee", ("Fix Infrastructure Fee", "Infrastructure fee")),
+    Part(FEE, "dt_handling_fee_amount", ("DT Handling Fee", "Dilayani Tokopedia handling fee")),
     Part(FEE, "epr_pob_service_fee_amount", ("EPR Pay on Behalf service fee",)),
     Part(FEE, "installation_service_fee", ("Installation service fee",)),
     Part(FEE, "shipping_fee_guarantee_service_fee", ("Shipping Fee Guarantee service fee",)),
     Part(FEE, "seller_growth_fee_amount", ("Commerce growth fee", "Seller growth fee")),
     Part(TAX, "sales_tax_referral_fee_amount", ("Sales tax on referral fees", "Sales tax on referral fee")),
-    Part(TAX, "smart_promotion_fee_tax_amount", ("Sales tax on Smart Promotion fee",)),
+    Part(TAX, "smart_promotion_fee_tax_amount", ("Smart Promotion fee tax", "Sales tax on Smart Promotion fee")),
     Part(TAX, "local_vat_amount", ("VAT withheld by TikTok Shop", "VAT")),
     Part(TAX, "pit_amount", ("PIT withheld by TikTok Shop",)),
     Part(TAX, "isr_amount", ("ISR", "Income tax (ISR)")),
@@ -162,6 +176,8 @@ PARTS = (
     Part(TAX, "sst_amount", ("SST",)),
     Part(TAX, "gst_amount", ("GST",)),
 )
+#: What stands for a part in editions that do not have the part itself.
+INSTEAD = {GROSS: "Subtotal after seller discounts", GROSS_REFUND: "Refund subtotal after seller discounts"}
 #: Columns inside the blocks that repeat money of other columns: subtotals and figures before income tax.
 REPEATED = (
     "Subtotal after seller discounts",
@@ -196,6 +212,7 @@ def _columns(total: Column, *, dates: tuple[Column, ...]) -> tuple[Column, ...]:
             "delivered", "Order delivered", "date", known=("Order delivery date", "Order delivery time", "Order delivered time")
         ),
         Column("currency", "Currency", known=("Currency",)),
+        Column("reason", "Reason of an adjustment", known=("Adjustment reason", "Adjustment reasons")),
         Column("sku", "SKU id", known=("SKU ID",)),
         Column("quantity", "Quantity", "integer", known=("Quantity",)),
         Column("product", "Product name", known=("Product name",)),

@@ -24,12 +24,16 @@ COLUMNS: dict[str, tuple[Column, ...]] = {"income_export": INCOME_COLUMNS, "unse
 
 @dataclass
 class Found:
-    """A table of an export: its kind, where each canonical column is, and the other sheets of its workbook."""
+    """A table of an export: its kind, where each canonical column is, and the other sheets of its workbook.
+
+    `known` is False where staff matched the columns of an edition that Nova does not know.
+    """
 
     kind: str
     table: Table
     places: dict[str, int]
     others: list[list[list[str]]] = field(default_factory=list)
+    known: bool = True
 
 
 def plain(header: str) -> str:
@@ -80,7 +84,7 @@ def find_table(body: bytes, kind: str, columns: Mapping[str, str]) -> Found:
             unknown = _known_any(table) or _unknown(table)
             places = _matched(unknown, kind, columns) if unknown is not None else None
             if unknown is not None and places is not None:
-                return Found(kind, unknown, places, others)
+                return Found(kind, unknown, places, others, known=False)
         else:
             found = _known(table)
             if found is not None and found.kind == kind:

@@ -56,7 +56,8 @@ _TYPES = {
     )
 }  # fmt: skip
 _LOST_DIGITS = re.compile(r"^\d(\.\d+)?[eE]\+?\d+$")
-_ORDER_TYPES = ("", "order", "refund", "orders")
+_REFUND_TYPES = ("refund", "refunds")
+_ORDER_TYPES = ("", "order", "orders", *_REFUND_TYPES)
 
 
 def parse(source: Source) -> ParsedDocument:
@@ -115,7 +116,7 @@ class _Export:
         self.parsed.rows += 1
         kind = reader.text(cells, "type")
         is_order = kind.casefold() in _ORDER_TYPES
-        name = "" if is_order else _TYPES.get(header_key(kind), kind)
+        name = "" if is_order else self._adjustment(cells, kind)
         lines = reader.lines(cells, line, name)
         currency = self._currency(cells, line)
         self.totals[currency] = self.totals.get(currency, Decimal(0)) + reader.total(cells, line)
@@ -144,14 +145,15 @@ class _Export:
         day = statement or (settled.date().isoformat() if isinstance(settled, datetime) else "")
         if not is_order:
             day = ""  # an adjustment is itself in every edition of the export
-        key = (day, outside_id, currency, "" if is_order else "adjustment")
+        refund = is_order and self.reader.text(cells, "type").casefold() in _REFUND_TYPES
+        key = (day, outside_id, currency, "adjustment" if not is_order else "refund" if refund else "")
         known = self.groups.get(key)
         if known is not None:
             return known
         event, event_source = (delivered, EventSource.DELIVERY) if delivered else (created, EventSource.ORDER)
         if not is_order:
             event, event_source = posted, EventSource.SERVICE if self.settled else EventSource.POSTED
-        elif event is None:
+        elif event is None or refund:
             event, event_source = posted, EventSource.POSTED
         family = {
             (True, True): FAMILY,
@@ -170,12 +172,18 @@ class _Export:
             event_source=event_source,
             lines=[],
             order=(outside_id if is_order else related if related != outside_id else ""),
-            event=EventKind.SALE if is_order else EventKind.OTHER,
+            event=EventKind.REFUND if refund else EventKind.SALE if is_order else EventKind.OTHER,
             statement=statement,
             part=part if is_order else outside_id,
             row=line,
         )
         return self.groups[key]
+
+    def _adjustment(self, cells: Sequence[str], kind: str) -> str:
+        """The name of an adjustment: its type as the API writes it, or the reason where the type says no more than "adjustment"."""
+        reason = self.reader.text(cells, "reason")
+        said = reason if reason and kind.casefold() in ("adjustment", "adjustments") else kind
+        return _TYPES.get(header_key(said), said)
 
     def _statement(self, statement: str, cells: Sequence[str], currency: str, settled: datetime | date | None) -> None:
         if statement not in self.statements:
@@ -227,20 +235,24 @@ class _Export:
         if not self.parsed.rows:
             raise DocumentError("The file has headers but no rows.")
         self._check_report()
+        events: dict[tuple[str, str], VoucherRecord] = {}
         for voucher in self.groups.values():
             voucher.lines.sort(key=lambda row: row.path != REVENUE)
             if voucher.event is EventKind.OTHER:
                 self.parsed.vouchers.append(voucher)
                 continue
             sale, refund = split_refund(voucher.lines)
+            if voucher.event is EventKind.REFUND:
+                sale, refund = [], voucher.lines
             for event, lines in ((EventKind.SALE, sale), (EventKind.REFUND, refund)):
                 if lines:
-                    self.parsed.vouchers.append(self._event(voucher, event, lines))
+                    events.setdefault((voucher.outside_id, event.value), self._event(voucher, event)).lines.extend(lines)
+        self.parsed.vouchers += events.values()
         self.parsed.statements = list(self.statements.values())
         self.parsed.listings = list(self.listings.values())
         return self.parsed
 
-    def _event(self, voucher: VoucherRecord, event: EventKind, lines: list[LineRecord]) -> VoucherRecord:
+    def _event(self, voucher: VoucherRecord, event: EventKind) -> VoucherRecord:
         refund = event is EventKind.REFUND
         return VoucherRecord(
             family=voucher.family,
@@ -250,7 +262,7 @@ class _Export:
             posted_at=voucher.posted_at,
             event_at=voucher.posted_at if refund else voucher.event_at,
             event_source=EventSource.POSTED if refund else voucher.event_source,
-            lines=lines,
+            lines=[],
             order=voucher.order,
             event=event,
             statement=voucher.statement,

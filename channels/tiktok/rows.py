@@ -7,14 +7,15 @@ of their block needs them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import combinations
 
 from channels.adapter import DocumentError
 from channels.records import LineRecord
 from channels.tiktok.answers import ZERO
 from channels.tiktok.breakdown import ADJUSTMENT, FEE, FEE_TAX, GROSS, GROSS_REFUND, NOT_ITEMISED, REVENUE, SETTLEMENT, SHIPPING
-from channels.tiktok.columns import BLOCKS, PARTS, REPEATED
+from channels.tiktok.columns import BLOCKS, INSTEAD, PARTS, REPEATED, Part
 from channels.tiktok.exports import Found, plain
 from nova.money import parse_amount
 
@@ -34,12 +35,23 @@ class RowReader:
         self.headers = found.table.headers
         self.decimal_comma = decimal_comma
         self.least = max(found.places.values()) + 1
-        self.parts = {
-            block: [(part, found.places[part.name]) for part in PARTS if part.path in paths and part.name in found.places]
-            for block, paths in BLOCKS.items()
-        }
-        self.strangers = self._strangers()
+        self.parts = self._parts()
+        #: Where staff matched the columns they have said which are parts: what is left is a remainder, not a guess.
+        self.strangers = self._strangers() if found.known else {block: [] for block in (*BLOCKS, "after")}
         self._amounts: dict[str, Decimal] = {}
+
+    def _parts(self) -> dict[str, list[tuple[Part, int]]]:
+        """The columns of each block's parts; a part that stands in several columns is all of them."""
+        keys = [plain(header) for header in self.headers]
+        found: dict[str, list[tuple[Part, int]]] = {block: [] for block in BLOCKS}
+        for part in PARTS:
+            known = {plain(name) for name in part.known}
+            places = {place for place, key in enumerate(keys) if key in known} | {self.places.get(part.name, -1)} - {-1}
+            if not places and part.name in INSTEAD:
+                places = {place for place, key in enumerate(keys) if key == plain(INSTEAD[part.name])}
+            block = next(block for block, paths in BLOCKS.items() if part.path in paths)
+            found[block] += [(part, place) for place in sorted(places)]
+        return found
 
     def text(self, cells: Sequence[str], code: str) -> str:
         """The text of a cell; "" where the edition has no such column and for "/", which stands for nothing."""
@@ -115,28 +127,15 @@ class RowReader:
             for place in self.strangers["after"]
             if block == "fees" and (amount := self._lenient(cells, place))
         ]
-        sums = sum((row.amount for row in sure), ZERO)
+        sums = _sum(sure)
         if stated is None:
-            stated = sums + sum((row.amount for row in doubtful), ZERO)
+            stated = sums + _sum(doubtful)
             chosen = [*sure, *doubtful]
         else:
-            chosen = next(
-                (
-                    [*sure, *more]
-                    for more in [
-                        [*doubtful],
-                        [],
-                        [*doubtful, *strange],
-                        [*strange],
-                        *([row] for row in strange),
-                        *([row] for row in late),
-                    ]
-                    if sums + sum((row.amount for row in more), ZERO) == stated
-                ),
-                sure,
-            )
+            rest = stated - sums
+            chosen = [*sure, *next((more for more in _tries(doubtful, strange, late) if _sum(more) == rest), ())]
         found.extend(chosen)
-        rest = stated - sum((row.amount for row in chosen), ZERO)
+        rest = stated - _sum(chosen)
         if rest:
             found.append(LineRecord(_NAMES[block], NOT_ITEMISED, "remainder", rest, "", None, line))
         return stated
@@ -149,7 +148,7 @@ class RowReader:
 
     def _strangers(self) -> dict[str, list[int]]:
         """Columns that nobody knows, by the block whose columns they stand among."""
-        known = set(self.places.values())
+        known = set(self.places.values()) | {place for parts in self.parts.values() for _part, place in parts}
         repeated = {plain(name) for name in REPEATED}
         after = {plain(name) for name in _AFTER}
         found: dict[str, list[int]] = {"revenue": [], "shipping": [], "fees": [], "after": []}
@@ -170,6 +169,22 @@ class RowReader:
     def _is_fee(self, place: int) -> bool:
         """A known fee after the shipping columns, in editions whose shipping is inside the fees."""
         return any(place == known for _part, known in self.parts["fees"])
+
+
+def _sum(lines: Iterable[LineRecord]) -> Decimal:
+    return sum((line.amount for line in lines), ZERO)
+
+
+def _tries(doubtful: list[LineRecord], strange: list[LineRecord], late: list[LineRecord]) -> Iterator[list[LineRecord]]:
+    """Which columns beside the known ones may be parts of the total, the likeliest first."""
+    for known in (doubtful, []) if doubtful else ([],):
+        yield known
+        sizes = range(len(strange), 0, -1) if len(strange) <= 8 else (len(strange), 1)
+        for size in sizes:
+            for some in combinations(strange, size):
+                yield [*known, *some]
+        for line in late:
+            yield [*known, line]
 
 
 def is_unit(line: LineRecord) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import re
+import zipfile
 from decimal import Decimal as D
 from pathlib import Path
 
@@ -248,6 +251,68 @@ def test_an_edition_in_another_language_asks_for_its_columns_once_and_is_read_by
     assert sum(amounts.values()) == D(162000)
     assert amounts["fee_tax_breakdown.fee/platform_commission_amount"] == D(-8000)
     assert amounts["fee_tax_breakdown/not itemised"] == D(-30000)
+
+
+def test_a_refund_row_is_the_refund_of_its_order_even_where_only_net_subtotals_are_told():
+    head = ("Order/adjustment ID", "Type", "Order created time", "Order settled time", "Currency", "Total settlement amount",
+            "Total revenue", "Subtotal after seller discounts", "Total fees", "Transaction fee", "TikTok Shop commission fee")  # fmt: skip
+    sale = dict(
+        zip(
+            head,
+            (TOTE, "Order", "2026/09/04", "2026/09/11", "USD", "12.70", "15.00", "15.00", "-2.30", "-0.45", "-1.85"),
+            strict=True,
+        )
+    )
+    back = dict(
+        zip(
+            head, (TOTE, "Refund", "2026/09/04", "2026/09/12", "USD", "-12.70", "-15", "-15", "2.30", "0.45", "1.85"), strict=True
+        )
+    )
+    parsed = parse(csv_file(head, [sale, back]))
+    assert [(row.event, sum(line.amount for line in row.lines)) for row in parsed.vouchers] == [
+        (EventKind.SALE, D("12.70")),
+        (EventKind.REFUND, D("-12.70")),
+    ]
+    assert not [name for name in by_name(parsed) if "itemised" in name]
+
+
+def test_several_fees_nobody_knows_are_told_from_subtotals_by_the_total():
+    head = (*SEA_HEAD[:-4], "Moonlight service fee", "Tide fee", "Sum of lunar fees", *SEA_HEAD[-4:])
+    row = sea(**{"Total fees": "-19700", "Total settlement amount": "80300"})
+    row |= {"Moonlight service fee": "-500", "Tide fee": "-200", "Sum of lunar fees": "-700"}
+    found = by_name(parse(csv_file(head, [row]), region="VN"))
+    assert found["fee_tax_breakdown.fee/Moonlight service fee"] + found["fee_tax_breakdown.fee/Tide fee"] == D(-700)
+    assert sum(found.values()) == D(80300)
+
+
+def test_a_sheet_that_understates_its_size_and_is_padded_with_blank_rows_is_read_whole():
+    book = xlsx_file(US_HEAD, [us(), us(**{"Order/adjustment ID": MUG})])
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(book)) as source, zipfile.ZipFile(packed, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                content = re.sub(rb'<dimension ref="[^"]*" ?/>', b'<dimension ref="A1:G2"/>', content)
+                content = content.replace(
+                    b"</sheetData>", b'<row r="900"><c r="A900" t="inlineStr"><is><t> </t></is></c></row></sheetData>'
+                )
+            target.writestr(name, content)
+    assert len(parse(packed.getvalue()).vouchers) == 2
+
+
+@pytest.mark.parametrize("head", ["Order\\adjustment ID", "Order/Adjustment ID", "Order/adjustment ID  "])
+def test_headers_are_known_in_every_spelling_seen(head):
+    body = csv_file(SEA_HEAD, [sea()]).replace(b"Order/adjustment ID", head.encode()).replace(b",Type,", b",Transaction type,")
+    assert parse(body, region="VN").vouchers[0].order == TOTE
+
+
+def test_an_adjustment_without_a_type_of_its_own_is_named_by_its_reason():
+    head = (*UNSETTLED_HEAD, "Adjustment reason")
+    row = {"Type": "adjustment", "Order/adjustment ID": "7403", "creation date": "2026/06/12", "Total estimated settlement amount": "4",
+           "Adjustment amount": "4", "Adjustment reason": "Logistics reimbursement"}  # fmt: skip
+    assert by_name(parse(csv_file(head, [row], banners=BANNERS), "unsettled_export")) == {
+        "adjustment/LOGISTICS_REIMBURSEMENT": D(4)
+    }
 
 
 def test_canonical_columns_say_what_adds_up_to_what():
