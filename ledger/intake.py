@@ -20,11 +20,19 @@ from django.utils import timezone
 from channels.adapter import DocumentError, DocumentKind, Source, headers_digest
 from channels.keep import keep_document
 from channels.models import ColumnMatch, Document, Shop, Upload
-from channels.records import EventSource, LineRecord, ParsedDocument, PayoutRecord, StatementRecord, VoucherRecord
+from channels.records import (
+    EventSource,
+    LineRecord,
+    ListingRecord,
+    ParsedDocument,
+    PayoutRecord,
+    StatementRecord,
+    VoucherRecord,
+)
 from channels.registry import get_adapter
 from inventory.models import Listing
 from ledger.models import LedgerIntake, Payout, Statement, Voucher, Withdrawal
-from ledger.take import Batch, Counts, shorten, take_batches, withdraw_vouchers
+from ledger.take import Batch, Counts, ensure_listings, shorten, take_batches, withdraw_vouchers
 from nova.models import Company
 
 log = logging.getLogger(__name__)
@@ -474,22 +482,31 @@ def take_parsed(
     return outcome
 
 
-def _learn_listings(shop: Shop, records: Sequence[Any]) -> None:
+def _learn_listings(shop: Shop, records: Sequence[ListingRecord]) -> None:
+    """Note what documents say about articles; what they do not say stays. Only what changed is written."""
+    wanted: dict[str, dict[str, str]] = {}
     for record in records:
-        Listing.objects.update_or_create(
-            company_id=shop.company_id,
-            shop=shop,
-            code=shorten(record.code, 200),
-            defaults={
-                key: value[:length]
-                for key, value, length in (
-                    ("title", record.title, 500),
-                    ("seller_sku", record.seller_sku, 100),
-                    ("outside_id", record.outside_id, 100),
-                )
-                if value
-            },
-        )
+        told = {
+            name: value[:length]
+            for name, value, length in (
+                ("title", record.title, 500),
+                ("seller_sku", record.seller_sku, 100),
+                ("outside_id", record.outside_id, 100),
+            )
+            if value
+        }
+        wanted.setdefault(shorten(record.code, 200), {}).update(told)
+    if not wanted:
+        return
+    ids = ensure_listings(shop=shop, codes=wanted)
+    changed = []
+    for row in Listing.objects.filter(company=shop.company_id, shop=shop, pk__in=ids.values()):
+        told = {name: value for name, value in wanted[row.code].items() if getattr(row, name) != value}
+        if told:
+            for name, value in told.items():
+                setattr(row, name, value)
+            changed.append(row)
+    Listing.objects.bulk_update(changed, ["title", "seller_sku", "outside_id"], batch_size=1000)
 
 
 def _moment(value: datetime | date | None, company: Company, *, end: bool = False) -> datetime | None:

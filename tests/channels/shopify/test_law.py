@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
 from decimal import Decimal as D
 
 import pytest
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 
 from channels.models import Document, PersonalData, Shop
 from channels.registry import fee_proposals
+from inventory.models import Listing
 from ledger import bulk
 from ledger.intake import answer_question, import_file, retake_documents, undo_withdrawal, withdraw
 from ledger.models import FeeRule, LedgerIntake, Payout, PnlDay, Statement
 from nova.models import Company, User
-from tests.channels.shopify.market import Market, market
+from tests.channels.shopify.market import Line, Market, Order, market
 
 pytestmark = pytest.mark.django_db
 _numbers = itertools.count(1)
@@ -224,3 +226,14 @@ def test_pages_of_the_api_in_bulk_keep_no_buyers_and_give_the_same_figures(monke
     alone, other = make_store()
     feed(other, store, "orders_json")
     assert figures(company) == figures(alone)
+
+
+def test_articles_are_learned_in_a_few_queries_and_again_in_none_that_writes(django_assert_max_num_queries):
+    company, shop = make_store()
+    lines = [Line(f"LAMP-{number}", D("4.00")) for number in range(300)]
+    store = Market([Order(1001, datetime(2026, 3, 2, tzinfo=UTC), lines)], [])
+    with django_assert_max_num_queries(80):
+        feed(shop, store, "orders_json")
+    assert Listing.objects.filter(company=company, title="Lamp-7 lamp", seller_sku="LAMP-7", outside_id="8").count() == 1
+    feed(shop, store, "orders_csv")
+    assert Listing.objects.get(company=company, code="LAMP-7").outside_id == "8", "the export does not know it; it stays"
