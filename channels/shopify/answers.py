@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -149,6 +149,16 @@ def moment(value: Any) -> datetime | date | None:
         ValueError: not a date.
     """
     return parse_moment(str(value)) if value else None
+
+
+def day(value: Any) -> date | None:
+    """A day that Shopify writes as such, or as midnight UTC (a payout's `issuedAt`); None for null.
+
+    Raises:
+        ValueError: not a date.
+    """
+    found = moment(value)
+    return found.astimezone(UTC).date() if isinstance(found, datetime) else found
 
 
 def moments(values: Iterable[Any]) -> list[datetime]:

@@ -146,7 +146,7 @@ def _payouts(data: Any, source: Source, parsed: ParsedDocument) -> None:
         try:
             total = answers.amount(answers.first(node, "net", "amount"))
             code = answers.currency(node["net"] if isinstance(node.get("net"), dict) else None, node.get("currency"))
-            at = answers.moment(answers.first(node, "issuedAt", "date"))
+            at = answers.day(answers.first(node, "issuedAt", "date"))
             trace = str(answers.first(node, "externalTraceId", "external_trace_id") or "")
             summary = node.get("summary") or {}
             parts = {

@@ -105,9 +105,10 @@ def take(transactions: Iterable[Transaction], *, family: str, marketplace: str, 
     parsed.vouchers += vouchers.values()
     for payout, transfer in transfers.items():
         total = -transfer.net
-        record = payout_record(payout, transfer.currency, total, transfer.payout_status, transfer.at)
+        # The day of a payout is told by the payout itself; a transfer's own time may be another.
+        record = payout_record(payout, transfer.currency, total, transfer.payout_status, None)
         complete = record.status not in ("failed", "cancelled") and sums.get(payout) == total
-        parsed.statements.append(statement(payout, transfer.currency, total, transfer.at, complete=complete))
+        parsed.statements.append(statement(payout, transfer.currency, total, None, complete=complete))
         parsed.payouts.append(record)
 
 

@@ -28,7 +28,9 @@ ALL = (*BEST, "payouts_csv", "balance_csv", "orders_csv")
 
 def make_store() -> tuple[Company, Shop]:
     number = next(_numbers)
-    company = Company.objects.create(code=f"beacon-{number}", name=f"Beacon Lamps {number}", currency="USD", time_zone="UTC")
+    company = Company.objects.create(
+        code=f"beacon-{number}", name=f"Beacon Lamps {number}", currency="USD", time_zone="America/New_York"
+    )
     return company, Shop.objects.create(company=company, code="beacon", name="Beacon store", channel="shopify", region="US")
 
 
@@ -51,6 +53,14 @@ def figures(company: Company) -> dict[tuple[str, ...], D]:
     )
     rows = PnlDay.objects.filter(company=company).values_list(*keys).annotate(money=Sum("amount"), units=Sum("quantity"))
     return {(*map(str, row[:-2]), str(row[-1])): row[-2] for row in rows if row[-2] or row[-1]}
+
+
+def payouts(company: Company) -> list[tuple[object, ...]]:
+    """The payouts with their statements: what the paid clock reads."""
+    rows = Statement.objects.filter(company=company).order_by("outside_id")
+    fields = ("outside_id", "total", "closed_at", "payout__amount", "payout__status", "payout__paid_on", "payout__outside_id")
+    assert rows.count() == Payout.objects.filter(company=company).count() == 2
+    return list(rows.values_list(*fields))
 
 
 def by_category(company: Company) -> dict[str, D]:
@@ -101,7 +111,10 @@ def test_the_best_documents_alone_give_the_figures_worked_out_by_hand():
         "900000000000": store.payouts()[0],
         "900000000001": store.payouts()[1],
     }
-    assert all(row.payout is not None and row.payout.trace for row in statements.values())
+    assert [(row.payout.trace, str(row.payout.paid_on)) for _key, row in sorted(statements.items()) if row.payout] == [
+        ("TRACE-0", "2026-03-10"),
+        ("TRACE-1", "2026-03-11"),
+    ]
 
 
 def test_exports_alone_give_the_same_totals_for_sales_and_fees():
@@ -128,7 +141,7 @@ def test_every_order_of_import_gives_the_figures_of_the_best_documents_alone(ord
     assert figures(company) == figures(alone)
     retake_documents(company=company)
     assert figures(company) == figures(alone)
-    assert Statement.objects.filter(company=company).count() == Payout.objects.filter(company=company).count() == 2
+    assert payouts(company) == payouts(alone)
 
 
 @pytest.mark.parametrize("first", ["balance_json", "balance_csv"])

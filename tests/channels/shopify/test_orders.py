@@ -8,15 +8,15 @@ from decimal import Decimal as D
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.adapter import DocumentError
-from channels.records import EventKind, EventSource
+from channels.records import EventKind, EventSource, VoucherRecord
 from channels.shopify.adapter import adapter
 from channels.shopify.orders import Item, Tax, net_of_tax
 from channels.shopify.words import pushed_from
-from tests.channels.shopify.market import Line, Order, bag, market
+from tests.channels.shopify.market import ORDER_HEADERS, Line, Order, bag, market, table
 from tests.channels.shopify.reading import read, told, total
 
 AT = datetime(2026, 3, 2, 19, 5, 11, tzinfo=UTC)
@@ -362,3 +362,40 @@ def test_every_voucher_of_the_market_adds_up_to_zero():
     store = market()
     for body in (store.orders_json(), store.orders_csv()):
         assert all(total(voucher.lines) == 0 for voucher in read(body).vouchers)
+
+
+CENTS = st.integers(1, 20_000).map(lambda cents: D(cents) / 100)
+LINES = st.builds(
+    lambda sku, price, quantity, off, rate, included: Line(
+        sku,
+        price,
+        quantity,
+        discount := (price * quantity * off / 100).quantize(D("0.01")),
+        ((price * quantity - discount) * rate / (100 + rate if included else 100)).quantize(D("0.01")),
+    ),
+    st.sampled_from(["LANTERN-1", "WICK-2", "GLASS-3"]),
+    CENTS,
+    st.integers(1, 5),
+    st.sampled_from([0, 0, 10, 33, 100]),
+    st.sampled_from([0, 8, 19]),
+    st.booleans(),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(lines=st.lists(LINES, min_size=1, max_size=5), shipping=st.sampled_from([D(0), D("4.95")]), included=st.booleans())
+def test_api_and_export_tell_the_same_revenue_and_tax_of_any_order(lines, shipping, included):
+    order = Order(1001, AT, lines, shipping=shipping, taxes_included=included)
+    if included and not order.taxes:
+        order.taxes_included = False
+    (api,) = read(answer(order.node())).vouchers
+    (export,) = read(table(ORDER_HEADERS, order.rows())).vouchers
+
+    def sums(voucher: VoucherRecord) -> tuple[D, D, D, int]:
+        revenue = sum((line.amount for line in voucher.lines if line.path in ("order/lines", "order/shipping")), D(0))
+        tax = sum((line.amount for line in voucher.lines if line.path == "order/tax"), D(0))
+        paid = sum((line.amount for line in voucher.lines if line.path == "order/payment"), D(0))
+        return revenue, tax, paid, sum(line.quantity or 0 for line in voucher.lines)
+
+    assert sums(api) == sums(export)
+    assert sums(api)[:3] == (order.total - order.taxes, order.taxes, -order.total)
