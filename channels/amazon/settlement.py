@@ -49,14 +49,14 @@ def recognise(body: bytes) -> Recognised | None:
 def _by_shape(table: Table, keys: set[str]) -> Recognised | None:
     """An edition with other headers, to be matched by staff.
 
-    Either some headers are known, or the rows look like a settlement: one number all the way down, and a first row
-    that holds little more than it, dates, an amount and a currency, which no other row has all of.
+    Either most headers are known (other reports of Amazon share some), or the rows look like a settlement: one number all
+    the way down, and a first row that holds little more than it, dates, an amount and a currency.
     """
     if len(table.headers) < 10:
         return None
     kind = "settlement_v1" if len(table.headers) > 28 or {"pricetype", "priceamount"} & keys else "settlement_v2"
     known = {header_key(column.code) for column in (V2_COLUMNS if kind == "settlement_v2" else V1_COLUMNS)}
-    if len(keys & known) >= 3 or _looks_like_summary(table):
+    if len(keys & known) * 2 > len(table.headers) or _looks_like_summary(table):
         return Recognised(kind, "", unknown_columns=True, headers=table.headers)
     return None
 

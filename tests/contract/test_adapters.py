@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from channels.adapter import DocumentError, Role, Source
 from channels.records import CONTEXTS, ParsedDocument, State
-from channels.registry import get_adapter
+from channels.registry import adapters, get_adapter
 from channels.tables import header_key
 from tests.contract.junk import documents
 
@@ -71,6 +72,16 @@ def test_recognise_never_raises_and_names_a_kind_that_exists(code, kind_code):
         assert found is None or not found.unknown_columns or found.headers
 
     holds()
+
+
+@pytest.mark.parametrize("separator", ["\t", ","])
+def test_a_table_with_the_headers_of_one_channel_is_claimed_by_no_other(code, kind_code, separator):
+    columns = get_adapter(code).kinds[kind_code].columns
+    headers = [column.known[0] if column.known else column.label for column in columns]
+    cells = [{"amount": "1.00", "date": "2026-05-01", "integer": "1"}.get(column.kind, "A-1") for column in columns]
+    body = "\n".join(separator.join(row) for row in (headers, cells, cells)).encode()
+    for other in adapters().values():
+        assert other.code == code or not columns or other.recognise(body, "export.csv") is None
 
 
 def test_parse_raises_document_errors_and_nothing_else(code, kind_code):

@@ -151,6 +151,9 @@ def test_unknown_headers_are_answered_with_a_suggestion_to_save_and_pass_back(sh
     assert code == 1 and report["files"][0]["state"] == "asking" and "no such header" in report["files"][0]["error"]
     assert run("amz", file, "--columns", written(tmp_path, "match.json", json.dumps(match)))[0] == 0
     assert f"{statement_checks(shop.company_id, shop.pk)[0].sum:.2f}" == "18.00"
+    # The next file like it needs no match.
+    more = written(tmp_path, "next.txt", f"{foreign}\n{body}".replace("28471003921", "28471003922"))
+    assert run("amz", more)[0] == 0 and len(statement_checks(shop.company_id, shop.pk)) == 2
 
 
 def test_statements_are_listed_for_people_and_for_machines(shop, tmp_path):

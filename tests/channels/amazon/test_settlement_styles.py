@@ -188,3 +188,13 @@ def test_a_summary_without_dates_and_lines_cannot_be_taken_even_on_request():
 def test_the_same_rows_say_the_same_whatever_the_order_of_the_columns():
     shuffled = sorted(HEAD)
     assert parse(text(ROWS, head=shuffled)).vouchers == parse(text(ROWS)).vouchers
+
+
+def test_other_reports_that_share_some_headers_are_not_taken_for_settlements():
+    orders = (
+        "amazon-order-id\tmerchant-order-id\tpurchase-date\tlast-updated-date\torder-status\tfulfillment-channel\tsales-channel\tsku\t"
+        "asin\titem-status\tquantity\tcurrency\titem-price\titem-tax\tshipping-price\tship-country\n"
+        "114-1\t114-1\t2026-06-17T08:14:22+00:00\t2026-06-17T08:14:22+00:00\tShipped\tAmazon\tAmazon.com\tLANTERN-1\tB0\tShipped\t1\t"
+        "USD\t20.00\t1.00\t0.00\tUS\n"
+    )
+    assert adapter.recognise(orders.encode(), "orders.txt") is None
