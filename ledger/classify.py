@@ -21,6 +21,7 @@ ALWAYS_TO = date(9999, 12, 1)
 _IGNORED = re.compile(r"[\s_-]+")
 
 
+@lru_cache(maxsize=100_000)
 def canonical(text: str) -> str:
     """How names are compared: without case, blanks, hyphens and underscores, as channels write the same name in several ways."""
     return _IGNORED.sub("", text.casefold())

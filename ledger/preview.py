@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -23,7 +23,7 @@ from ledger.classify import ALWAYS_FROM, ALWAYS_TO, RuleBook, approved_rules
 from ledger.models import FeeRule, FeeType, Mapping, ScopeRule
 from ledger.pnl_frame import OUTSIDE, Frame, read_frame
 from ledger.pnl_question import Question
-from ledger.supersede import SUPPOSED, Ending, affected_types, plan_endings
+from ledger.supersede import SUPPOSED, Ending, TypeIndex, affected_types, plan_endings, selector
 from nova.models import Company
 
 ZERO = Decimal(0)
@@ -50,14 +50,13 @@ class _Span(NamedTuple):
 
 
 class _Money(NamedTuple):
-    """Money of one month, shop and currency that changes hands."""
+    """Money of one month, shop and currency that changes hands; the fee type where there are few."""
 
     month: date
     shop_id: int
     old: int | None
     new: int | None
-    rule_id: int | None
-    fee_type_id: int
+    fee_type_id: int | None
     currency: str
     amount: Decimal
     unrated: Decimal
@@ -66,7 +65,9 @@ class _Money(NamedTuple):
 
 @dataclass
 class Move:
-    """Money that goes from one category to another: amounts and lines by month, and the fee types they are of."""
+    """Money that goes from one category to another: amounts and lines by month, and the fee types they are of, where
+    there are few.
+    """
 
     origin: str
     target: str
@@ -85,17 +86,15 @@ class Move:
 
 @dataclass
 class RuleEffect:
-    """What one rule moves: its money, the size of it, its lines, and how many fee types change hands."""
+    """What one rule moves: its money, the size of it, its lines, and how many fee types change hands.
+
+    `absolute` is the sum of the absolute amounts per month, shop, currency and state.
+    """
 
     amount: Decimal = ZERO
     absolute: Decimal = ZERO
     lines: int = 0
     fee_types: int = 0
-
-    def add(self, row: _Money) -> None:
-        self.amount += row.amount
-        self.absolute += abs(row.amount)
-        self.lines += row.lines
 
 
 @dataclass
@@ -200,19 +199,23 @@ def preview_each(*, company: Company, proposals: Sequence[FeeRule]) -> dict[int,
     approved = [
         rule for channel in channels for rule in approved_rules(company_id=company.pk, channel=channel) if rule.pk not in chosen
     ]
-    types = list(FeeType.objects.filter(channel__in=channels))
+    index = TypeIndex(FeeType.objects.filter(channel__in=channels))
     before = _mapped(company, channels)
+    standing: dict[Hashable, list[FeeRule]] = defaultdict(list)
+    for rule in approved:
+        standing[selector(rule)].append(rule)
+    book = RuleBook(approved)
     effects = {rule.pk: RuleEffect() for rule in proposals}
     segments: list[Segment] = []
     for rule in proposals:
-        plan = plan_endings(approved=approved, proposals=[rule])
-        touched = affected_types(rules=[rule, *(ending.rule for ending in plan.endings)], fee_types=types)
-        book = RuleBook(plan.in_force(approved, [rule]))
-        found = [row._replace(rule_id=rule.pk) for fee_type in touched for row in _changes(fee_type, before, book)]
+        plan = plan_endings(approved=standing[selector(rule)], proposals=[rule])
+        touched = index.touched([rule])  # a rule that ends has the same selector: the same types
+        near = {other.pk: other for fee_type in touched for other in book.candidates(fee_type)}
+        after = RuleBook(plan.in_force(near.values(), [rule]))
+        found = [row._replace(rule_id=rule.pk) for fee_type in touched for row in _changes(fee_type, before, after)]
         effects[rule.pk].fee_types = len({row.fee_type_id for row in found})
         segments += found
-    for row in _money_of(company, segments):
-        effects[row.rule_id].add(row)  # type: ignore[index]
+    _add_effects(effects, company, segments)
     return effects
 
 
@@ -291,25 +294,45 @@ def _differences(fee_type_id: int, before: Sequence[_Span], after: Sequence[_Spa
     return found
 
 
-_MONEY = """
-    SELECT month.month, month.shop_id, segment.old_id, segment.new_id, segment.rule_id, month.fee_type_id, month.currency,
+_SEGMENTS = """
+    FROM unnest(%(fee_types)s::bigint[], %(starts)s::date[], %(ends)s::date[], %(olds)s::bigint[], %(news)s::bigint[],
+        %(rules)s::bigint[]) AS segment(fee_type_id, starts, ends, old_id, new_id, rule_id)
+    JOIN ledger_pnlmonth month ON month.company_id = %(company)s AND month.clock = 'event'
+        AND month.fee_type_id = segment.fee_type_id AND month.month >= segment.starts AND month.month < segment.ends
+"""
+_MONEY = f"""
+    SELECT month.month, month.shop_id, segment.old_id, segment.new_id,
+        CASE WHEN %(detailed)s THEN month.fee_type_id END AS type_id, month.currency,
         sum(month.base_amount), sum(month.unrated_amount), sum(month.lines)
-    FROM unnest(%s::bigint[], %s::date[], %s::date[], %s::bigint[], %s::bigint[], %s::bigint[])
-        AS segment(fee_type_id, starts, ends, old_id, new_id, rule_id)
-    JOIN ledger_pnlmonth month ON month.company_id = %s AND month.clock = 'event' AND month.fee_type_id = segment.fee_type_id
-        AND month.month >= segment.starts AND month.month < segment.ends
-    GROUP BY 1, 2, 3, 4, 5, 6, 7
+    {_SEGMENTS}
+    GROUP BY 1, 2, 3, 4, 5, 6
     HAVING sum(month.base_amount) <> 0 OR sum(month.unrated_amount) <> 0 OR sum(month.lines) <> 0
 """
+_BY_RULE = f"""
+    SELECT segment.rule_id, sum(month.base_amount), sum(abs(month.base_amount)), sum(month.lines)
+    {_SEGMENTS}
+    WHERE segment.rule_id IS NOT NULL
+    GROUP BY 1
+"""
+#: Up to so many fee types a preview knows the types behind each figure, for the way to their lines.
+DETAILED = 50
 
 
-def _money_of(company: Company, segments: Sequence[Segment]) -> list[_Money]:
+def _rows(statement: str, company: Company, segments: Sequence[Segment]) -> list[tuple[Any, ...]]:
     if not segments:
         return []
-    columns = [list(column) for column in zip(*segments, strict=True)]
+    names = ("fee_types", "starts", "ends", "olds", "news", "rules")
+    columns = dict(zip(names, (list(column) for column in zip(*segments, strict=True)), strict=True))
+    detailed = len({segment.fee_type_id for segment in segments}) <= DETAILED
     with connection.cursor() as cursor:
-        cursor.execute(_MONEY, [*columns, company.pk])
-        return [_Money(*row) for row in cursor.fetchall()]
+        cursor.execute(statement, {**columns, "company": company.pk, "detailed": detailed})
+        return list(cursor.fetchall())
+
+
+def _add_effects(effects: dict[int, RuleEffect], company: Company, segments: Sequence[Segment]) -> None:
+    for rule_id, amount, absolute, lines in _rows(_BY_RULE, company, segments):
+        effect = effects[rule_id]
+        effect.amount, effect.absolute, effect.lines = amount, absolute, lines
 
 
 def _add_money(result: Preview, segments: Sequence[Segment]) -> None:
@@ -317,21 +340,23 @@ def _add_money(result: Preview, segments: Sequence[Segment]) -> None:
     moves: dict[tuple[int, int], Move] = {}
     cells: dict[tuple[date, str], Decimal] = defaultdict(Decimal)
     unrated: dict[str, Decimal] = defaultdict(Decimal)
-    for row in _money_of(result.company, segments):
+    for values in _rows(_MONEY, result.company, segments):
+        row = _Money(*values)
         pair = (row.old or frame.suspense_id, row.new or frame.suspense_id)
         if pair not in moves:
             moves[pair] = Move(frame.categories[pair[0]].code, frame.categories[pair[1]].code)
-        money, number = moves[pair].months.get(row.month, (ZERO, 0))
-        moves[pair].months[row.month] = (money + row.amount, number + row.lines)
-        moves[pair].fee_types.setdefault(row.month, set()).add(row.fee_type_id)
-        moves[pair].channels.add(frame.shops[row.shop_id].channel)
+        move = moves[pair]
+        money, number = move.months.get(row.month, (ZERO, 0))
+        move.months[row.month] = (money + row.amount, number + row.lines)
+        move.channels.add(frame.shops[row.shop_id].channel)
+        if row.fee_type_id is not None:
+            move.fee_types.setdefault(row.month, set()).add(row.fee_type_id)
         for category_id, change in zip(pair, (-row.amount, row.amount), strict=True):
             if scope_of(frame, row.shop_id, category_id, row.month) == ScopeRule.Scope.UNIFIED:
                 cells[row.month, frame.categories[category_id].code] += change
         if row.unrated:
             unrated[row.currency] += row.unrated
-        if row.rule_id is not None:
-            result.by_rule[row.rule_id].add(row)
+    _add_effects(result.by_rule, result.company, segments)
     result.moves = sorted(moves.values(), key=lambda move: (-abs(move.amount), move.origin, move.target))
     result.cells = {key: amount for key, amount in sorted(cells.items()) if amount}
     result.unrated = {currency: amount for currency, amount in sorted(unrated.items()) if amount}

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from math import log
 
+from django.db.models import CharField, Func, Q, QuerySet, Value
+from django.db.models.functions import Lower
+
 from channels import registry
 from ledger.classify import RuleBook, canonical
 from ledger.models import FeeCategory, FeeRule, FeeType
@@ -85,6 +88,7 @@ def suggest(*, company: Company, fee_types: Sequence[FeeType], user: User | None
         return found
     defaults = {code: default_rules(code) for code in by_channel if code in registry.adapters()}
     approved = FeeRule.objects.filter(status=FeeRule.Status.APPROVED).select_related("category", "company")
+    approved = rules_near(approved, fee_types)
     own = list(approved.filter(company=company))
     others: list[FeeRule] = []
     if user is not None:  # an agency's companies mostly have the same rules: one of each is enough
@@ -105,6 +109,13 @@ def suggest(*, company: Company, fee_types: Sequence[FeeType], user: User | None
             if suggestion:
                 found[fee_type.pk] = suggestion
     return found
+
+
+def rules_near(rules: QuerySet[FeeRule], fee_types: Sequence[FeeType]) -> QuerySet[FeeRule]:
+    """Of many rules those that may say something about the names of some fee types: the same name, or a pattern."""
+    plain = Func(Lower("name"), Value(r"[\s_-]+"), Value(""), Value("g"), function="regexp_replace", output_field=CharField())
+    names = {canonical(fee_type.name) for fee_type in fee_types}
+    return rules.annotate(plain_name=plain).filter(Q(plain_name__in=names) | Q(name__contains="*"))
 
 
 def _from_defaults(book: RuleBook, fee_type: FeeType) -> Suggestion | None:

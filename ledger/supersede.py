@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Generic, TypeVar
 
-from ledger.classify import ALWAYS_FROM, ALWAYS_TO, RuleBook, canonical
+from ledger.classify import ALWAYS_FROM, ALWAYS_TO, canonical, matches
 from ledger.models import FeeRule, FeeType, Proposal, ScopeRule
 
 R = TypeVar("R", bound=Proposal)
@@ -133,8 +133,26 @@ def plan_endings(*, approved: Sequence[R], proposals: Sequence[R]) -> Plan[R]:
     return plan
 
 
+class TypeIndex:
+    """Fee types by name, so that thousands of rules find theirs without comparing each with each."""
+
+    def __init__(self, fee_types: Iterable[FeeType]) -> None:
+        self._by_name: dict[tuple[str, str], list[FeeType]] = defaultdict(list)
+        self._by_channel: dict[str, list[FeeType]] = defaultdict(list)
+        for fee_type in fee_types:
+            self._by_name[fee_type.channel, canonical(fee_type.name)].append(fee_type)
+            self._by_channel[fee_type.channel].append(fee_type)
+
+    def touched(self, rules: Iterable[FeeRule]) -> list[FeeType]:
+        """The fee types that at least one of the rules says something about, in the order of their ids."""
+        found: dict[int, FeeType] = {}
+        for rule in rules:
+            wild = "*" in rule.name
+            near = self._by_channel[rule.channel] if wild else self._by_name.get((rule.channel, canonical(rule.name)), ())
+            found.update((fee_type.pk, fee_type) for fee_type in near if fee_type.pk not in found and matches(rule, fee_type))
+        return [found[pk] for pk in sorted(found)]
+
+
 def affected_types(*, rules: Sequence[FeeRule], fee_types: Iterable[FeeType]) -> list[FeeType]:
     """The fee types that at least one of the rules says something about."""
-    book = RuleBook(rules)
-    channels = {rule.channel for rule in rules}
-    return [fee_type for fee_type in fee_types if fee_type.channel in channels and book.candidates(fee_type)]
+    return TypeIndex(fee_types).touched(rules)

@@ -7,7 +7,7 @@ days' rates, `originals` in the channel's currencies. Months and days are the co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from django.db import connection
 from channels import registry
 from ledger.classify import RuleBook
 from ledger.models import FeeRule, FeeType
-from ledger.suggest import Suggestion, suggest
+from ledger.suggest import Suggestion, rules_near, suggest
 from nova.models import Company, User
 
 ZERO = Decimal(0)
@@ -52,7 +52,9 @@ class Item:
     absolute: Decimal = ZERO
     originals: dict[str, Decimal] = field(default_factory=dict)
     unrated: dict[str, Decimal] = field(default_factory=dict)
-    months: set[date] = field(default_factory=set)
+    months: int = 0
+    first_month: date = date.min
+    last_month: date = date.min
     share: Decimal | None = None
     first_on: date | None = None
     last_on: date | None = None
@@ -90,16 +92,35 @@ class Worklist:
     share: Decimal | None
 
 
-_MONEY = """
-    SELECT month.fee_type_id, month.currency, month.month, sum(month.lines), sum(month.amount), sum(month.base_amount),
-        sum(abs(month.base_amount)), sum(month.unrated_amount)
+_UNMAPPED = """
     FROM ledger_pnlmonth month
+    JOIN ledger_feetype type ON type.id = month.fee_type_id
     LEFT JOIN ledger_mapping mapping ON mapping.company_id = month.company_id AND mapping.fee_type_id = month.fee_type_id
         AND mapping.known_to IS NULL AND month.month >= mapping.valid_from AND month.month < mapping.valid_to
-    WHERE month.company_id = %s AND month.clock = 'event' AND mapping.id IS NULL
+    WHERE month.company_id = %(company)s AND month.clock = 'event' AND mapping.id IS NULL
         AND (month.lines <> 0 OR month.amount <> 0)
-    GROUP BY 1, 2, 3
 """
+# All unmapped types are summed, one page of them is returned, with the sums over all beside each row.
+_MONEY = f"""
+    SELECT *, count(*) OVER (), sum(amount) OVER (), sum(absolute) OVER (), sum(lines) OVER ()
+    FROM (
+        SELECT month.fee_type_id, sum(month.lines) AS lines, sum(month.base_amount) AS amount,
+            sum(abs(month.base_amount)) AS absolute, count(DISTINCT month.month) AS months, min(month.month), max(month.month)
+        {_UNMAPPED}
+            AND (%(channel)s = '' OR type.channel = %(channel)s)
+            AND (%(search)s = '' OR strpos(lower(type.path || ' ' || type.name), lower(%(search)s)) > 0)
+            AND (%(types)s::bigint[] IS NULL OR month.fee_type_id = ANY(%(types)s))
+        GROUP BY month.fee_type_id
+    ) AS fee
+    ORDER BY absolute DESC, lines DESC, fee_type_id
+    LIMIT %(limit)s OFFSET %(offset)s
+"""
+_ORIGINALS = f"""
+    SELECT month.fee_type_id, month.currency, sum(month.amount), sum(month.unrated_amount)
+    {_UNMAPPED} AND month.fee_type_id = ANY(%(types)s)
+    GROUP BY 1, 2 ORDER BY 1, 2
+"""
+_CHANNELS = f"SELECT DISTINCT type.channel {_UNMAPPED} ORDER BY 1"
 _WHOLE = "SELECT coalesce(sum(abs(base_amount)), 0) FROM ledger_pnlmonth WHERE company_id = %s AND clock = 'event'"
 _SEEN = """
     SELECT wanted.fee_type_id,
@@ -143,23 +164,33 @@ def read_worklist(
 
     `user` lets suggestions draw on the approved rules of the user's other companies.
     """
-    items = _money(company)
-    if fee_type_ids is not None:
-        items = {pk: item for pk, item in items.items() if pk in set(fee_type_ids)}
-    chosen = [
-        item
-        for item in items.values()
-        if (not channel or item.fee_type.channel == channel)
-        and (not search or search.casefold() in f"{item.fee_type.path} {item.fee_type.name}".casefold())
-    ]
-    chosen.sort(key=lambda item: (-item.absolute, -item.lines, item.fee_type.pk))
     with connection.cursor() as cursor:
         cursor.execute(_WHOLE, [company.pk])
         whole: Decimal = cursor.fetchone()[0]
-    for item in chosen:
+        cursor.execute(
+            _MONEY,
+            {
+                "company": company.pk,
+                "channel": channel,
+                "search": search,
+                "types": None if fee_type_ids is None else list(fee_type_ids),
+                "limit": limit,
+                "offset": offset,
+            },
+        )
+        rows = cursor.fetchall()
+    if not rows and offset:  # past the end, because something was mapped meanwhile: the figures still count
+        first = read_worklist(company=company, channel=channel, search=search, fee_type_ids=fee_type_ids, limit=1, examples=0)
+        return replace(first, items=[])
+    types = FeeType.objects.in_bulk([row[0] for row in rows])
+    page = [
+        Item(types[type_id], lines, amount, absolute, months=months, first_month=first, last_month=last)
+        for type_id, lines, amount, absolute, months, first, last, *_all in rows
+    ]
+    for item in page:
         item.share = item.absolute / whole if whole else None
-    page = chosen[offset : offset + limit]
     if page:
+        _add_originals(company, page)
         _add_seen(company, page)
         if examples:
             _add_examples(company, page, examples)
@@ -167,38 +198,25 @@ def read_worklist(
         for item in page:
             item.suggestion = suggestions.get(item.fee_type.pk)
         _add_waiting(company, page)
-    absolute = sum((item.absolute for item in chosen), ZERO)
-    return Worklist(
-        items=page,
-        count=len(chosen),
-        amount=sum((item.amount for item in chosen), ZERO),
-        absolute=absolute,
-        lines=sum(item.lines for item in chosen),
-        share=absolute / whole if whole else None,
-    )
+    count, amount, absolute, lines = rows[0][-4:] if rows else (0, ZERO, ZERO, 0)
+    return Worklist(page, count, amount, absolute, int(lines), absolute / whole if whole else None)
 
 
 def unmapped_channels(*, company: Company) -> list[str]:
     """The channels of a company that have unmapped fee types, for the filter."""
-    return sorted({item.fee_type.channel for item in _money(company).values()})
-
-
-def _money(company: Company) -> dict[int, Item]:
     with connection.cursor() as cursor:
-        cursor.execute(_MONEY, [company.pk])
-        rows = cursor.fetchall()
-    types = FeeType.objects.in_bulk({row[0] for row in rows})
-    items: dict[int, Item] = {}
-    for type_id, currency, month, lines, amount, base, absolute, unrated in rows:
-        item = items.setdefault(type_id, Item(types[type_id]))
-        item.lines += lines
-        item.amount += base
-        item.absolute += absolute
-        item.months.add(month)
-        item.originals[currency] = item.originals.get(currency, ZERO) + amount
-        if unrated:
-            item.unrated[currency] = item.unrated.get(currency, ZERO) + unrated
-    return items
+        cursor.execute(_CHANNELS, {"company": company.pk})
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _add_originals(company: Company, page: Sequence[Item]) -> None:
+    by_type = {item.fee_type.pk: item for item in page}
+    with connection.cursor() as cursor:
+        cursor.execute(_ORIGINALS, {"company": company.pk, "types": list(by_type)})
+        for type_id, currency, amount, unrated in cursor.fetchall():
+            by_type[type_id].originals[currency] = amount
+            if unrated:
+                by_type[type_id].unrated[currency] = unrated
 
 
 def _window(company: Company, page: Sequence[Item]) -> dict[str, Any]:
@@ -206,8 +224,8 @@ def _window(company: Company, page: Sequence[Item]) -> dict[str, Any]:
     return {
         "company": company.pk,
         "types": [item.fee_type.pk for item in page],
-        "starts": [min(item.months) for item in page],
-        "ends": [_next_month(max(item.months)) for item in page],
+        "starts": [item.first_month for item in page],
+        "ends": [_next_month(item.last_month) for item in page],
     }
 
 
@@ -232,10 +250,7 @@ def _add_examples(company: Company, page: Sequence[Item], limit: int) -> None:
 
 
 def _add_waiting(company: Company, page: Sequence[Item]) -> None:
-    book = RuleBook(
-        FeeRule.objects.filter(company=company, status=FeeRule.Status.PROPOSED)
-        .select_related("category", "author")
-        .order_by("pk")
-    )
+    waiting = FeeRule.objects.filter(company=company, status=FeeRule.Status.PROPOSED).select_related("category", "author")
+    book = RuleBook(rules_near(waiting, [item.fee_type for item in page]))
     for item in page:
         item.waiting = book.candidates(item.fee_type)

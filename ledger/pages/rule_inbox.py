@@ -30,8 +30,6 @@ from nova.models import Company, User
 from nova.pages import company_page, render_page
 
 PER_GROUP = 50
-#: Fee types named in one address; more would not fit.
-MAX_TYPES = 50
 ZERO = Decimal(0)
 
 
@@ -82,7 +80,7 @@ class Effect:
                 categories[move.origin],
                 categories[move.target],
                 [
-                    (*move.months[month], lines_link(preview.company, move.fee_types[month], move.channels, month))
+                    (*move.months[month], lines_link(preview.company, move.fee_types.get(month, ()), move.channels, month))
                     if month in move.months
                     else None
                     for month in months
@@ -272,11 +270,11 @@ def preview_link(company: Company, rules: Sequence[FeeRule]) -> str:
 
 
 def lines_link(company: Company, fee_types: Collection[int], channels: Collection[str], month: date | None = None) -> str:
-    """The address of the lines of some fee types, of one month of the event or of all; "" when they are too many for one.
+    """The address of the lines of some fee types, of one month of the event or of all; "" when they are not told.
 
     The channel's own view shows all of them, also what the unified P&L leaves out.
     """
-    if len(fee_types) > MAX_TYPES:
+    if not fee_types:
         return ""
     query: list[tuple[str, Any]] = [("fee_type", pk) for pk in sorted(fee_types)]
     if len(channels) == 1:
