@@ -62,3 +62,8 @@ class ComponentResource(OwnedResource):
         fields = ("shop", "listing", "sku", "quantity", "share", "valid_from", "valid_to")
         export_order = fields
         import_id_fields = ("listing", "sku", "valid_from")
+
+    def before_import(self, dataset: Any, **kwargs: Any) -> None:
+        """A file without dates means: always."""
+        if dataset.headers and "valid_from" not in dataset.headers:
+            dataset.append_col([""] * dataset.height, header="valid_from")
