@@ -14,7 +14,9 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from ledger.pages.asked import Asked
-from ledger.pages.grid import Grid, row_words
+from ledger.pages.chart import Chart
+from ledger.pages.grid import Grid
+from ledger.pages.words import row_words
 from ledger.pnl import UNIFIED, Report
 from nova.money import currency_digits
 
@@ -179,12 +181,12 @@ def export_grid(asked: Asked, report: Report, grid: Grid, kind: str) -> HttpResp
     return xlsx_response(rows, name, about=about(asked, report), currency=report.currency)
 
 
-def export_chart(asked: Asked, labels: Sequence[str], series: dict[str, list[Decimal]], *, currency: str) -> HttpResponseBase:
-    """The numbers of the chart as CSV: one row per period, one column per section."""
+def export_chart(asked: Asked, chart: Chart) -> HttpResponseBase:
+    """The numbers of the chart as CSV: one row per period, one column per line of the P&L."""
 
     def rows() -> Iterator[list[Any]]:
-        yield ["Period", *[f"{section} {currency}" for section in series]]
-        for index, label in enumerate(labels):
-            yield [label, *[values[index] for values in series.values()]]
+        yield ["Period", *[f"{section} {chart.currency}" for section in chart.series], f"contribution_2 {chart.currency}"]
+        for label, values in chart.rows:
+            yield [label, *values]
 
     return csv_response(rows(), file_name(asked, "csv", "chart"))

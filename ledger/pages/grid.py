@@ -4,23 +4,21 @@ the address of the fee lines behind it."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Context, Decimal
 from urllib.parse import urlencode
 
 from ledger.models import FeeCategory, Section
-from ledger.pages.asked import LAYOUT_ROWS, NONE, WORDS, Asked
+from ledger.pages.asked import LAYOUT_ROWS, NONE, Asked
+from ledger.pages.words import column_label, period_keys
 from ledger.pnl import Dimension, Report
-from ledger.pnl_labels import period_label
 from ledger.pnl_layout import LAYOUT, RATIOS, SUBTOTALS, Subtotal
-from ledger.pnl_question import period_end
 from nova.money import ZERO
 
-#: Rows shown per level before the rest is one row, and rows of one page; exports hold all.
+#: Rows shown per level before the rest is one row, and figures of one page; exports hold all.
 LEVEL_LIMIT = (100, 40, 25, 15)
-PAGE_LIMIT = 700
+PAGE_FIGURES = 6_000
 #: Dimensions whose rows stand in the order of their names; the others in the order of their money.
 _BY_NAME = {Dimension.CHANNEL, Dimension.SHOP, Dimension.MARKETPLACE, Dimension.STATE, Dimension.CURRENCY}
 # Figures may have more digits than Python's decimals keep by themselves.
@@ -109,24 +107,6 @@ def dimensions_of(asked: Asked) -> tuple[Dimension, ...]:
     return (asked.period, *rows) if asked.period else rows
 
 
-def column_label(dimension: Dimension, key: str) -> str:
-    """The head of a period's column."""
-    return period_label(dimension, date.fromisoformat(key)) if key else "Not paid yet"
-
-
-def period_keys(dimension: Dimension, keys: Iterable[str]) -> list[str]:
-    """The periods from the first to the last of `keys`, those without money too; what has none stands last."""
-    known = sorted({key for key in keys if key})
-    if not known:
-        return sorted(set(keys))
-    found = []
-    day, last = date.fromisoformat(known[0]), date.fromisoformat(known[-1])
-    while day <= last:
-        found.append(day.isoformat())
-        day = period_end(dimension, day)
-    return found + ([""] if "" in set(keys) else [])
-
-
 def make_grid(asked: Asked, report: Report, *, lines_path: str, unlimited: bool = False) -> Grid:
     """The table of a report that answers `asked.question(*dimensions_of(asked))`.
 
@@ -149,6 +129,8 @@ class _Builder:
         if asked.columns == "lines":
             self.row_dimensions = tuple(row for row in self.row_dimensions if row not in LAYOUT_ROWS)
         self.columns = self._columns()
+        self.column_words = self._column_words()
+        self.room = max(80, PAGE_FIGURES // max(1, len(self.columns)))
 
     def build(self) -> Grid:
         items = self._items()
@@ -249,7 +231,10 @@ class _Builder:
             row = self._add("group" if len(dimensions) > 1 else "plain", label, code, here, members, parent, depth)
             if not (dimensions[0] is Dimension.TAG and ", " in key):  # a filter takes one tag, a row may carry several
                 row.only = self.asked.query(narrow={dimensions[0]: (key,)}, show_all=False)
-            self._build(members, dimensions[1:], here, row.id, depth + 1)
+            if self.unlimited or len(self.rows) < self.room:
+                self._build(members, dimensions[1:], here, row.id, depth + 1)
+            elif len(dimensions) > 1:  # a full page: the row shows its sum, its name narrows the page to it
+                self.left_out += 1
             self._close(row, depth)
         if rest:
             members = [item for _key, group in rest for item in group]
@@ -311,7 +296,7 @@ class _Builder:
         """What is shown of a level and what goes into its "more" row; what has no key at all is always shown."""
         if self.unlimited:
             return groups, []
-        room = min(LEVEL_LIMIT[min(depth, len(LEVEL_LIMIT) - 1)], max(1, PAGE_LIMIT - len(self.rows)))
+        room = min(LEVEL_LIMIT[min(depth, len(LEVEL_LIMIT) - 1)], max(1, self.room - len(self.rows)))
         if len(groups) <= room + 1:
             return groups, []
         nothing = [group for group in groups if group[0] == ""]
@@ -370,26 +355,29 @@ class _Builder:
                     for section in line.sections:
                         if section in sums:
                             sums[f"={line.key}"].add(sums[section])
+        row = self.base + "".join(f"&{urlencode({f'key.{dimension}': key or NONE})}" for dimension, key in path)
+        row += "".join(f"&lines_of={section}" for section in sections)
         figures = []
         for column in self.columns:
             figure = sums.get(column.key) or Figure()
             if figure.lines:
-                figure.href = self._href(path, column, sections)
+                figure.href = row + self.column_words[column.key]
             figures.append(figure)
         return figures
 
-    def _href(self, path: tuple[tuple[Dimension, str], ...], column: Column, sections: Sequence[str]) -> str:
-        keys = list(path)
-        wanted = tuple(sections)
+    def _column_words(self) -> dict[str, str]:
+        """What each column adds to the address of a row's figure."""
         if self.asked.columns == "lines":
-            wanted = next(
-                (line.sections for line in LAYOUT if isinstance(line, Subtotal) and f"={line.key}" == column.key), (column.key,)
-            )
-        elif self.asked.period and column.key != "total":
-            keys.insert(0, (self.asked.period, column.key))
-        pairs = [(f"key.{dimension}", key or NONE) for dimension, key in keys]
-        pairs += [("lines_of", section) for section in wanted]
-        return f"{self.base}&{urlencode(pairs)}" if pairs else self.base
+            sections = {
+                column.key: SUBTOTALS[column.key[1:]].sections if column.key.startswith("=") else (column.key,)
+                for column in self.columns
+            }
+            return {key: "".join(f"&lines_of={section}" for section in found) for key, found in sections.items()}
+        period = self.asked.period
+        return {
+            column.key: f"&{urlencode({f'key.{period}': column.key or NONE})}" if period and column.key != "total" else ""
+            for column in self.columns
+        }
 
     def _shares(self, items: Sequence[_Item]) -> None:
         """What part of net sales each row's total is, where the rows begin with the lines of the P&L."""
@@ -399,23 +387,3 @@ class _Builder:
         if net > 0:
             for row in self.rows:
                 row.share = row.figures[-1].amount / net
-
-
-def chart_series(asked: Asked, report: Report, categories: Mapping[str, str]) -> tuple[list[str], dict[str, list[Decimal]]]:
-    """Periods and, per section, the money of each, from a report by (period, section or category)."""
-    period = asked.period or Dimension.MONTH
-    keys = period_keys(period, [cell.keys[0] for cell in report.cells])
-    place = {key: index for index, key in enumerate(keys)}
-    layout_at = next(index for index, word in enumerate(report.question.by) if word in LAYOUT_ROWS)
-    by_category = report.question.by[layout_at] is Dimension.CATEGORY
-    series: dict[str, list[Decimal]] = {}
-    for cell in report.cells:
-        section = categories.get(cell.keys[layout_at], Section.OTHER.value) if by_category else cell.keys[layout_at]
-        values = series.setdefault(section, [ZERO] * len(keys))
-        values[place[cell.keys[0]]] = _WIDE.add(values[place[cell.keys[0]]], cell.amount)
-    return [column_label(period, key) for key in keys], series
-
-
-def row_words(asked: Asked) -> str:
-    """ "category, then shop"."""
-    return ", then ".join(word if (word := WORDS[row]).isupper() else word[0].lower() + word[1:] for row in asked.rows)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET
 from ledger.models import Mapping, Section
 from ledger.pages.asked import CLOCK_WORDS, NONE, WORDS, Asked, read_address
 from ledger.pages.exports import about, csv_response, file_name, xlsx_response
-from ledger.pages.grid import column_label
+from ledger.pages.words import column_label, in_sentence
 from ledger.pnl import UNIFIED, Dimension, Question
 from ledger.pnl_lines import LineRow, lines_behind
 from ledger.pnl_question import PERIODS
@@ -175,7 +175,7 @@ def _word(dimension: Dimension, key: str, labels: Labels) -> str:
             return key[:40]
     if dimension is Dimension.SECTION and key in Section.values:
         return str(Section(key).label)
-    return labels.get((dimension, key)) or key or f"no {WORDS[dimension].lower()}"
+    return labels.get((dimension, key)) or key or f"no {in_sentence(WORDS[dimension])}"
 
 
 def _facts(figure: Figure, labels: Labels) -> list[tuple[str, str]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Max, Min
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
@@ -14,19 +15,21 @@ from django.views.decorators.http import require_GET
 
 from channels import registry
 from channels.models import Shop
-from ledger.models import FeeCategory, Section
+from ledger.models import Payout, PnlDay, PnlMonth
+from ledger.models.rollups import Clock
 from ledger.pages import views
 from ledger.pages.asked import CLOCK_WORDS, COLUMNS, MAX_DEPTH, ROW_WORDS, WORDS, Asked, Chip, read_address
+from ledger.pages.chart import read_chart
 from ledger.pages.exports import export_chart, export_grid
-from ledger.pages.grid import Grid, chart_series, column_label, dimensions_of, make_grid, row_words
-from ledger.pnl import UNIFIED, Dimension, Report, answer, exact_sum
-from ledger.pnl_layout import SUBTOTALS
+from ledger.pages.grid import Grid, dimensions_of, make_grid
+from ledger.pages.words import column_label, row_words
+from ledger.pnl import UNIFIED, Dimension, Report, answer
+from ledger.pnl_question import periods_between
 from nova.models import Company, ExchangeRate
-from nova.money import round_to_currency
 from nova.pages import company_page, render_page
 
 #: Periods of one page; more are cut to the latest, and the page says so.
-MAX_PERIODS = {"month": 36, "week": 60, "day": 62}
+MAX_PERIODS = {"month": 36, "week": 53, "day": 62}
 #: Filters offered as choices; the others are reached by clicking a row or by an address.
 _CHOICES = (Dimension.CHANNEL, Dimension.SHOP, Dimension.MARKETPLACE, Dimension.STATE, Dimension.BRAND, Dimension.PRODUCT_GROUP)
 
@@ -46,15 +49,30 @@ def read_report(asked: Asked) -> Shown:
     Raises:
         ValueError: what the engine refuses, in words for staff.
     """
-    report = answer(asked.question(*dimensions_of(asked)))
+    asked, cut = latest_periods(asked)
+    return Shown(asked, answer(asked.question(*dimensions_of(asked))), cut)
+
+
+def latest_periods(asked: Asked) -> tuple[Asked, int]:
+    """The address limited to the latest periods a page can hold, and how many earlier ones that leaves away."""
     limit = MAX_PERIODS.get(asked.columns)
-    if limit is None:
-        return Shown(asked, report)
-    periods = sorted({cell.keys[0] for cell in report.cells if cell.keys[0]})
+    if limit is None or asked.period is None:
+        return asked, 0
+    clock = Clock.POSTED if asked.clock == Clock.PAID else asked.clock
+    span = PnlMonth.objects.filter(company=asked.company, clock=clock).aggregate(first=Min("month"), last=Max("month"))
+    if span["first"] is None:
+        return asked, 0
+    first = max(asked.start or date.min, span["first"])
+    # Months say where to look; the day itself is among rows whose event is not long before (an index has the event days).
+    late = PnlDay.objects.filter(company=asked.company, event_on__gte=span["last"] - timedelta(days=120))
+    last = late.aggregate(last=Max("event_on" if clock == Clock.EVENT else "posted_on"))["last"] or first
+    if asked.clock == Clock.PAID:
+        last = max(last, Payout.objects.filter(company=asked.company).aggregate(last=Max("paid_on"))["last"] or last)
+    last = min(last, asked.last or last)
+    periods = list(periods_between(asked.period, first, last + timedelta(days=1)))
     if len(periods) <= limit:
-        return Shown(asked, report)
-    asked = replace(asked, start=date.fromisoformat(periods[-limit]))
-    return Shown(asked, answer(asked.question(*dimensions_of(asked))), len(periods) - limit)
+        return asked, 0
+    return replace(asked, start=periods[-limit]), len(periods) - limit
 
 
 @company_page(permission="ledger.view_pnlmonth")
@@ -76,7 +94,7 @@ def pnl_page(request: HttpRequest, company: Company) -> HttpResponseBase:
     export = request.GET.get("format", "")
     if shown is not None and export in ("csv", "xlsx"):
         if request.GET.get("what") == "chart":
-            return export_chart(shown.asked, *_series(shown)[:2], currency=shown.report.currency)
+            return export_chart(shown.asked, read_chart(shown.asked, shown.report))
         grid = make_grid(shown.asked, shown.report, lines_path=_lines_path(company), unlimited=True)
         return export_grid(shown.asked, shown.report, grid, export)
     if shown is not None and request.GET:
@@ -94,11 +112,11 @@ def _render(request: HttpRequest, company: Company, asked: Asked, shown: Shown |
     if shown is not None:
         asked = shown.asked
         grid = make_grid(asked, shown.report, lines_path=_lines_path(company))
-        labels, series, line = _series(shown)
+        chart = read_chart(asked, shown.report)
         context = {
             "report": shown.report,
-            "chart": _chart(shown.report, labels, series, line),
-            "chart_rows": _chart_rows(labels, series, line),
+            "chart": chart.picture,
+            "chart_rows": chart.rows,
             "shares": _shares(company, asked, shown.report),
             "cash_side_only": [(code, shown.report.shop_names.get(code, code)) for code in shown.report.cash_side_only],
             "cut": shown.cut,
@@ -216,44 +234,6 @@ def _shares(company: Company, asked: Asked, report: Report) -> list[dict[str, An
             "href": "",
         },
     ]
-
-
-# The chart ----------------------------------------------------------------------------------------------------------
-
-
-def _series(shown: Shown) -> tuple[list[str], dict[str, list[Decimal]], list[Decimal]]:
-    """Periods, money per section, and contribution 2, for the filters of the page; asks again where rows say no section."""
-    asked = shown.asked
-    question = shown.report.question
-    report = shown.report
-    if asked.period is None or not any(row in question.by for row in (Dimension.SECTION, Dimension.CATEGORY)):
-        report = answer(asked.question(asked.period or Dimension.MONTH, Dimension.SECTION))
-    sections = dict(FeeCategory.objects.values_list("code", "section"))
-    labels, series = chart_series(asked, report, sections)
-    sections_of = SUBTOTALS["contribution_2"].sections
-    line = [exact_sum(series[section][index] for section in sections_of if section in series) for index in range(len(labels))]
-    ordered = {section.value: series[section.value] for section in Section if section.value in series}
-    return labels, ordered, line
-
-
-def _chart(report: Report, labels: list[str], series: dict[str, list[Decimal]], line: list[Decimal]) -> dict[str, Any]:
-    """What the script draws: numbers rounded to the currency (a picture needs no more), the exact ones are in the table."""
-
-    def plain(values: list[Decimal]) -> list[float]:
-        return [float(round_to_currency(value, report.currency)) for value in values]
-
-    return {
-        "labels": labels,
-        "currency": report.currency,
-        "bars": [
-            {"section": section, "label": Section(section).label, "values": plain(values)} for section, values in series.items()
-        ],
-        "line": {"label": "Contribution 2", "values": plain(line)},
-    }
-
-
-def _chart_rows(labels: list[str], series: dict[str, list[Decimal]], line: list[Decimal]) -> list[tuple[str, list[Decimal]]]:
-    return [(label, [*(values[index] for values in series.values()), line[index]]) for index, label in enumerate(labels)]
 
 
 urlpatterns = [

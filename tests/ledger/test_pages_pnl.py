@@ -23,7 +23,7 @@ from ledger.pages.lines import read_figure
 from ledger.pnl import Dimension, answer, exact_sum
 from ledger.pnl_lines import lines_behind
 from nova.models import Company, ExchangeRate
-from tests.ledger.fake_channel import fake_channel, make_company
+from tests.ledger.fake_channel import FakeChannel, fake_channel, make_company
 from tests.ledger.page_world import build_pages_world, make_viewer, signed_in
 from tests.ledger.people import make_user
 
@@ -229,7 +229,9 @@ def test_many_periods_are_cut_to_the_latest_and_the_page_says_so(harbour: Any, m
     response = client.get(pnl(company, "columns=day&rows=section"))
     assert "earlier days are not shown" in response.content.decode()
     grid = response.context["grid"]
-    assert grid.columns[0].key == "2026-02-10"
+    assert grid.columns[0].key == "2026-02-25"
+    assert response.context["cut"] > 40
+    assert [chip.label for chip in response.context["chips"]] == ["From 2026-02-24"]
 
 
 def test_many_rows_are_summed_up_and_all_of_them_are_exported(harbour: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,3 +270,24 @@ def test_only_members_with_the_right_see_the_figures(harbour: Any) -> None:
         assert Client().get(f"/c/{company.code}/{page}").status_code == 302
     found = without.get(f"/c/{company.code}/search/?q=ORDER-1001")
     assert found.context["hits"] == []
+
+
+def test_a_shop_without_its_orders_is_named_and_left_out(harbour: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    company, client = harbour
+    monkeypatch.setattr(FakeChannel, "revenue_kinds", frozenset({"orders"}))
+    body = client.get(pnl(company)).content.decode()
+    assert "is cash side only and not in this P&amp;L" in body and "Harbour outlet" in body
+    assert "No fee lines yet" in body
+    alone = client.get(pnl(company, "columns=month&rows=category&scope=fake"))
+    assert "Fake market alone" in alone.content.decode()
+    assert alone.context["report"].cells
+    assert "cash side only" in client.get(f"/c/{company.code}/channels/fake/?from=2026-01-01").content.decode()
+
+
+def test_an_empty_company_is_told_what_to_do_next() -> None:
+    company, _shop = make_company()
+    client = signed_in(make_viewer(company))
+    body = client.get(f"/c/{company.code}/pnl/").content.decode()
+    assert "No fee lines yet" in body and f'href="/c/{company.code}/imports/"' in body
+    for page in ("lines/", "channels/fake/", "search/", "pnl/?columns=lines&rows=sku", "pnl/?columns=day&rows=tag&format=xlsx"):
+        assert client.get(f"/c/{company.code}/{page}").status_code == 200
