@@ -67,7 +67,7 @@ def parse(source: Source, *, marketplace: str) -> ParsedDocument:
             tests += 1
             continue
         transaction = _read(index, node)
-        transactions.check(transaction)
+        transactions.check(transaction, accept=source.accept_difference)
         found.append(transaction)
     transactions.take(found, family=family, marketplace=marketplace, parsed=parsed)
     if tests:

@@ -158,7 +158,7 @@ def parse_transactions(source: Source, *, marketplace: str) -> ParsedDocument:
         vat = sheet.amount(number, cells, "vat")
         if vat and transaction.net == transaction.amount - transaction.fee - vat:
             transaction.vat = vat  # elsewhere the fee holds it
-        transactions.check(transaction, place=number)
+        transactions.check(transaction, accept=source.accept_difference, place=number)
         found.append(transaction)
     parsed = ParsedDocument(rows=len(sheet.rows))
     transactions.take(found, family=EXPORT, marketplace=marketplace, parsed=parsed)

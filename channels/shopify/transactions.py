@@ -34,7 +34,7 @@ PAYOUT_STATUS = {
 @dataclass(slots=True)
 class Transaction:
     """A balance transaction. Amounts are in the payout's currency; `fee` and `vat` on it are plus for a cost. `row` as in
-    LineRecord. `vat` is zero where the fee holds it.
+    LineRecord. `vat` is zero where the fee holds it; `rest` is what amount less fee lacks to net, accepted by staff.
 
     `payout` is "" while no payout holds it. `outside_id` is Shopify's id, "" where an export tells none.
     """
@@ -52,6 +52,7 @@ class Transaction:
     order: str
     row: int
     vat: Decimal = Decimal(0)
+    rest: Decimal = Decimal(0)
 
     @property
     def name(self) -> str:
@@ -70,13 +71,19 @@ def _plain(amount: Decimal) -> str:
     return "0" if text in ("-0", "") else text
 
 
-def check(transaction: Transaction, *, place: int | None = None) -> None:
-    """Raise a DocumentError unless net = amount - fee. `place` is the line of a text file."""
-    if transaction.net != transaction.amount - transaction.fee - transaction.vat:
+def check(transaction: Transaction, *, accept: bool, place: int | None = None) -> None:
+    """See that net = amount - fee. What is left becomes a visible remainder when staff `accept` it.
+
+    Raises:
+        DocumentError: it does not add up; names the transaction, and the line of a text file (`place`).
+    """
+    transaction.rest = transaction.net - (transaction.amount - transaction.fee - transaction.vat)
+    if transaction.rest and not accept:
         raise DocumentError(
             f"{transaction.name} {transaction.outside_id or transaction.order}: amount {transaction.amount} less fee "
             f"{transaction.fee} is not net {transaction.net} {transaction.currency}; the row was edited or is damaged.",
             row=place,
+            difference=transaction.rest,
         )
 
 
@@ -139,6 +146,8 @@ def _voucher(transaction: Transaction, outside_id: str, family: str, marketplace
         lines.append(LineRecord("balance/fee", name, "", -transaction.fee, row=transaction.row))
     if transaction.vat:
         lines.append(LineRecord("balance/fee", "VAT", "", -transaction.vat, row=transaction.row))
+    if transaction.rest:
+        lines.append(LineRecord("balance", "not itemised", "remainder", transaction.rest, row=transaction.row))
     return VoucherRecord(
         family=family,
         outside_id=outside_id,

@@ -70,8 +70,11 @@ def test_a_document_with_payout_and_transactions_that_does_not_add_up_is_refused
 
 def test_net_that_is_not_amount_less_fee_names_the_transaction():
     body = market().balance_json().replace(b'"net": {"amount": "86.42"}', b'"net": {"amount": "86.43"}')
-    with pytest.raises(DocumentError, match=r"CHARGE 1: amount 89.16 less fee 2.74 is not net 86.43"):
+    with pytest.raises(DocumentError, match=r"CHARGE 1: amount 89.16 less fee 2.74 is not net 86.43") as caught:
         read(body)
+    assert caught.value.difference == D("0.01")
+    accepted = read(body, accept_difference=True).vouchers[0]
+    assert told(accepted)[-1] == ("balance", "not itemised", "remainder", D("0.01")) and total(accepted.lines) == D("86.43")
 
 
 def test_types_of_the_old_api_get_the_schemas_names():
