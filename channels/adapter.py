@@ -123,6 +123,8 @@ class Adapter(ABC):
     label: str
     regions: Mapping[str, str]
     """Region code -> label, the values allowed for a shop of this channel."""
+    #: What people write for a region, such as a country in it, in capitals -> region code.
+    region_aliases: Mapping[str, str] = {}
     kinds: Mapping[str, DocumentKind]
     #: Kinds of which one must be taken before a shop's money may enter the unified P&L (MONEY.md rule 4); empty: none.
     revenue_kinds: frozenset[str] = frozenset()

@@ -12,8 +12,11 @@ def find_shop(text: str, *, company: str = "") -> Shop:
         LookupError: there is none, or several companies have one of this code; the message says what to write instead.
     """
     code = text
-    if "/" in text and not company:
-        company, code = text.split("/", 1)
+    if "/" in text:
+        said, code = text.split("/", 1)
+        if company and said != company:
+            raise LookupError(f"{text} names company {said}, but company {company} was asked for.")
+        company = said
     shops = Shop.objects.select_related("company").filter(code=code).order_by("company__code")
     found = list(shops.filter(company__code=company) if company else shops)
     if len(found) == 1:

@@ -13,6 +13,13 @@ class AmazonAdapter(Adapter):
     code = "amazon"
     label = "Amazon"
     regions = {"NA": "North America", "EU": "Europe", "FE": "Far East"}
+    region_aliases = {
+        **dict.fromkeys(("US", "CA", "MX", "BR"), "NA"),
+        **dict.fromkeys(
+            ("UK", "GB", "DE", "FR", "IT", "ES", "NL", "BE", "IE", "SE", "PL", "TR", "AE", "SA", "EG", "ZA", "IN"), "EU"
+        ),
+        **dict.fromkeys(("JP", "AU", "SG"), "FE"),
+    }
     kinds = {
         "settlement_v2": DocumentKind(
             "settlement_v2", "Settlement flat file V2", Role.BOOKS, State.SETTLED, 40, columns=settlement.V2_COLUMNS

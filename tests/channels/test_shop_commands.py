@@ -64,6 +64,16 @@ def test_a_shop_is_added_once_and_its_region_is_written_as_the_channel_does():
 
 
 @pytest.mark.parametrize(
+    ("channel", "said", "region"),
+    [("amazon", "CA", "NA"), ("amazon", "uk", "EU"), ("amazon", "JP", "FE"), ("tiktok", "UK", "GB"), ("shopify", None, "")],
+)
+def test_a_country_stands_for_the_region_it_is_in_and_the_world_need_not_be_said(channel, said, region):
+    run("add_company", "salt", "--currency", "EUR")
+    told = json.loads(run("add_shop", "salt", "x", "--channel", channel, *(["--region", said] if said else []), "--json"))
+    assert told["region"] == region
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (("tide", "amz", "--channel", "amazon", "--region", "EU"), 2, "There is no company tide; there are: salt"),
@@ -92,3 +102,6 @@ def test_a_shop_code_of_two_companies_must_be_said_with_its_company():
     assert find_shop("tide/amz").company.code == find_shop("amz", company="tide").company.code == "tide"
     with pytest.raises(LookupError, match=r"There is no shop x of company tide. There are: tide/amz"):
         find_shop("tide/x")
+    assert find_shop("tide/amz", company="tide").company.code == "tide"
+    with pytest.raises(LookupError, match="tide/amz names company tide, but company salt was asked for"):
+        find_shop("tide/amz", company="salt")

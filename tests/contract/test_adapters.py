@@ -21,6 +21,8 @@ def test_a_channel_has_a_code_a_label_and_regions(code):
     adapter = get_adapter(code)
     assert adapter.code == code and code.isidentifier() and adapter.label.strip()
     assert adapter.regions and all(isinstance(region, str) and label.strip() for region, label in adapter.regions.items())
+    assert set(adapter.region_aliases.values()) <= set(adapter.regions)
+    assert all(alias == alias.upper() for alias in adapter.region_aliases)
     for region in adapter.regions:
         marketplace = adapter.default_marketplace(region)
         assert marketplace and len(marketplace) <= 60 and "\x00" not in marketplace

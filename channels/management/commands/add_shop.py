@@ -70,11 +70,13 @@ class Command(BaseCommand):
 
 
 def _region(adapter: Adapter, text: str | None) -> str:
-    """The region as the adapter writes it; the only one of a channel need not be said."""
-    if text is None and len(adapter.regions) == 1:
-        return next(iter(adapter.regions))
-    by_word = {code.casefold(): code for code in adapter.regions}
-    found = by_word.get((text or "").strip().casefold())
+    """The region as the adapter writes it; it need not be said where there is only one, or one for all the world."""
+    if text is None and (len(adapter.regions) == 1 or "" in adapter.regions):
+        return "" if "" in adapter.regions else next(iter(adapter.regions))
+    word = (text or "").strip().upper()
+    twins = {"UK": "GB", "GB": "UK"}
+    by_word = {**adapter.region_aliases, **{code.upper(): code for code in adapter.regions}}
+    found = by_word.get(word, by_word.get(twins.get(word, "")) if word in twins else None)
     if found is None:
         choices = ", ".join(f"{code or '(empty)'} ({label})" for code, label in adapter.regions.items())
         said = f"{adapter.label} has no region {text}" if text else f"Say which region of {adapter.label}"

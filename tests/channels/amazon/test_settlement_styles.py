@@ -198,3 +198,38 @@ def test_other_reports_that_share_some_headers_are_not_taken_for_settlements():
         "USD\t20.00\t1.00\t0.00\tUS\n"
     )
     assert adapter.recognise(orders.encode(), "orders.txt") is None
+
+
+def test_both_layouts_of_one_settlement_say_the_same_vouchers():
+    posted = "2026-08-18T02:48:54+00:00"
+    same = {"order-item-code": "55", "sku": "LANTERN-1", "order-id": "701-1", "marketplace-name": "Amazon.ca", "posted": posted}
+    narrow = settlement(
+        [
+            row("60.00", **same, **{"quantity-purchased": "3"}),
+            row("-9.00", **same, name="Commission", group="ItemFees", **{"quantity-purchased": "3"}),
+            {
+                "transaction-type": "other-transaction",
+                "amount-type": "FBA Inventory Reimbursement",
+                "amount-description": "WAREHOUSE_LOST",
+                "amount": "5.00",
+                "posted-date": posted,
+            },
+        ],
+        total="56.00",
+    )
+    wide = settlement(
+        [
+            v1(**{"quantity-purchased": "3"}),
+            v1(**{"price-type": "Principal", "price-amount": "60.00"}),
+            v1(**{"item-related-fee-type": "Commission", "item-related-fee-amount": "-9.00"}),
+            {"transaction-type": "WAREHOUSE_LOST", "other-amount": "5.00", "posted-date": posted},
+        ],
+        total="56.00",
+    )
+
+    def said(body: str) -> list[list[tuple[object, ...]]]:
+        return [[line[:6] for line in voucher.lines] for voucher in parse(body).vouchers]
+
+    assert said(text(narrow)) == said(text(wide, head=V1_HEAD))
+    first, second = (parse(body).vouchers[0] for body in (text(narrow), text(wide, head=V1_HEAD)))
+    assert (first.outside_id, first.event, first.part) == (second.outside_id, second.event, second.part)
