@@ -87,23 +87,45 @@ def answer(question: Question) -> Report:
     return _report(question, frame, rows)
 
 
-def read_rows(question: Question, frame: Frame, conditions: tuple[Condition, ...]) -> list[tuple[Any, ...]]:
-    """Cells, shares and unrated money in one statement: rows of (set, keys..., fee type, mapped, settled, currency, sums...).
+#: What a row of `read_rows` is.
+_CELL, _SHARE, _UNRATED = 3, 1, 2
+_DETAIL = """(SELECT *, fee_type_id AS share_type, mapped AS share_mapped, settled AS share_settled, currency AS money
+    FROM placed) AS placed"""
+_SHARE_SETS = "(share_type, share_mapped, share_settled), (money)"
 
-    `set` is 3 for a cell, 1 for the money of a fee type (for the shares), 2 for the unrated money of a currency.
+
+def read_rows(question: Question, frame: Frame, conditions: tuple[Condition, ...]) -> list[tuple[Any, ...]]:
+    """Cells, the money of each fee type (for the shares) and unrated money per currency, as rows of
+    (what it is, keys..., mapped, settled, currency, sums..., unrated).
+
+    One statement; two where the breakdown is by article but the filters are not, because then fee types and currencies
+    have the same money in the far smaller rollup without listings.
     """
     plan = Plan(question, frame, question.by, conditions, choose_source(question, conditions, frame))
-    statement = compose(plan)
-    keys = [f"k{number}" for number in range(len(question.by))]
+    whole = Plan(question, frame, (), conditions, choose_source(question, conditions, frame, by=()))
+    width = len(question.by)
+    keys = [f"k{number}" for number in range(width)]
+    if plan.by_listing and not whole.by_listing:
+        cells = _fetch(
+            plan,
+            f"SELECT {_CELL}, {', '.join([*keys, 'NULL, NULL, NULL'])}, {SUMS}, 0 FROM placed GROUP BY {', '.join(keys)}",
+        )
+        return cells + _fetch(whole, _select(["NULL"] * width, _SHARE_SETS))
+    return _fetch(plan, _select(keys, f"({', '.join(keys)}), {_SHARE_SETS}"))
+
+
+def _select(keys: list[str], sets: str) -> str:
     selected = "".join(f"{key}, " for key in keys)
     # A dimension may be a column of another grouping set as well: the sets group by names of their own.
-    select = f"""
-        SELECT GROUPING(share_type, money) AS kind, {selected}share_type, share_mapped, share_settled, money, {SUMS},
-            trim_scale(coalesce(sum(unrated), 0)) AS unrated
-        FROM (SELECT *, fee_type_id AS share_type, mapped AS share_mapped, settled AS share_settled, currency AS money
-              FROM placed) AS placed
-        GROUP BY GROUPING SETS (({", ".join(keys)}), (share_type, share_mapped, share_settled), (money))
+    return f"""
+        SELECT GROUPING(share_type, money), {selected}share_mapped, share_settled, money, {SUMS},
+            trim_scale(coalesce(sum(unrated), 0))
+        FROM {_DETAIL} GROUP BY GROUPING SETS ({sets})
     """
+
+
+def _fetch(plan: Plan, select: str) -> list[tuple[Any, ...]]:
+    statement = compose(plan)
     with connection.cursor() as cursor:
         cursor.execute(statement.having(select), statement.parameters)
         return list(cursor.fetchall())
@@ -112,23 +134,21 @@ def read_rows(question: Question, frame: Frame, conditions: tuple[Condition, ...
 def _report(question: Question, frame: Frame, rows: list[tuple[Any, ...]]) -> Report:
     by = question.by
     width = len(by)
-    cells = [row for row in rows if row[0] == 3 and any(row[width + 5 : width + 11])]
-    raw = {dimension: {row[number + 1] for row in cells} for number, dimension in enumerate(by)}
-    keys = Keys(question, frame, by, raw)
-    cells.sort(key=lambda row: [keys.rank(dimension, row[number + 1]) for number, dimension in enumerate(by)])
-    shares = [(row[width + 2], row[width + 3], row[width + 5], row[width + 8]) for row in rows if row[0] == 1]
+    cells = [row for row in rows if row[0] == _CELL and any(row[width + 4 : width + 10])]
+    keys = Keys(question, frame, by, {dimension: {row[number + 1] for row in cells} for number, dimension in enumerate(by)})
+    ranks, words = [keys.ranks(dimension) for dimension in by], [keys.words(dimension) for dimension in by]
+    cells.sort(key=lambda row: [rank[raw] for rank, raw in zip(ranks, row[1:])])
+    shares = [(row[width + 1], row[width + 2], row[width + 4], row[width + 7]) for row in rows if row[0] == _SHARE]
     settled, mapped, provisional = _shares(shares)
     return Report(
         question=question,
         currency=question.report_currency,
-        cells=tuple(
-            _cell(row, tuple(keys.key(dimension, row[number + 1]) for number, dimension in enumerate(by))) for row in cells
-        ),
+        cells=tuple(_cell(tuple(word[raw] for word, raw in zip(words, row[1:])), *row[width + 4 : width + 10]) for row in cells),
         labels=keys.labels,
         share_settled=settled,
         share_mapped=mapped,
         share_provisional=provisional,
-        unrated=tuple(sorted((row[width + 4], row[width + 11]) for row in rows if row[0] == 2 and row[width + 11])),
+        unrated=tuple(sorted((row[width + 3], row[-1]) for row in rows if row[0] == _UNRATED and row[-1])),
         cash_side_only=frame.cash_side_only if question.scope == UNIFIED else (),
         as_of=question.known_at or timezone.now(),
         translated=question.report_currency != question.company.currency,
@@ -136,9 +156,27 @@ def _report(question: Question, frame: Frame, rows: list[tuple[Any, ...]]) -> Re
     )
 
 
-def _cell(row: tuple[Any, ...], keys: tuple[str, ...]) -> Cell:
-    amount, settled, unmapped, provisional, quantity, lines = row[len(keys) + 5 : len(keys) + 11]
-    return Cell(keys, amount, settled, unmapped, provisional, quantity, int(lines))
+def _cell(
+    keys: tuple[str, ...],
+    amount: Decimal,
+    settled: Decimal,
+    unmapped: Decimal,
+    provisional: Decimal,
+    quantity: Decimal,
+    lines: Decimal,
+) -> Cell:
+    """A cell, filled past the guard of frozen classes: reports may have a million of them, and the guard costs most of it."""
+    cell = object.__new__(Cell)
+    cell.__dict__.update(
+        keys=keys,
+        amount=amount,
+        settled=settled,
+        unmapped=unmapped,
+        provisional=provisional,
+        quantity=quantity,
+        lines=int(lines),
+    )
+    return cell
 
 
 def _shares(rows: list[tuple[bool, bool, Decimal, Decimal]]) -> tuple[Decimal | None, Decimal | None, Decimal | None]:

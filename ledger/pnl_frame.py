@@ -92,18 +92,14 @@ _FRAME = """
         (%(articles)s AND EXISTS (
             SELECT 1 FROM inventory_listingcomponent
             WHERE company_id = %(company)s AND (extract(day FROM valid_from) <> 1 OR extract(day FROM valid_to) <> 1))),
-        %(currency)s IN ('EUR', %(base)s) OR EXISTS (SELECT 1 FROM nova_exchangerate WHERE currency = %(currency)s)
+        %(currency)s IN ('EUR', %(base)s) OR EXISTS (SELECT 1 FROM nova_exchangerate WHERE currency = %(currency)s),
+        (SELECT json_agg(json_build_array(channel, category_id, scope, valid_from, valid_to)) FROM {rules} AS rule
+         WHERE company_id = %(company)s AND status = 'approved')
 """
-_SCOPES = """
-    SELECT channel, category_id, scope, valid_from, valid_to FROM ledger_scoperule
-    WHERE company_id = %(company)s AND status = 'approved'
-"""
-_SCOPES_KNOWN_AT = """
-    SELECT channel, category_id, scope, valid_from, valid_to FROM (
-        SELECT DISTINCT ON (pgh_obj_id) * FROM ledger_scoperuleevent
-        WHERE company_id = %(company)s AND pgh_created_at <= %(known_at)s ORDER BY pgh_obj_id, pgh_id DESC
-    ) AS rule WHERE status = 'approved'
-"""
+_RULES_KNOWN_AT = """(
+    SELECT DISTINCT ON (pgh_obj_id) * FROM ledger_scoperuleevent
+    WHERE company_id = %(company)s AND pgh_created_at <= %(known_at)s ORDER BY pgh_obj_id, pgh_id DESC
+)"""
 
 
 def read_frame(question: Question, conditions: Sequence[Condition]) -> Frame:
@@ -117,7 +113,7 @@ def read_frame(question: Question, conditions: Sequence[Condition]) -> Frame:
     wanted = {condition.dimension for condition in conditions} | set(question.by)
     with connection.cursor() as cursor:
         cursor.execute(
-            _FRAME,
+            _FRAME.format(rules="ledger_scoperule" if question.known_at is None else _RULES_KNOWN_AT),
             {
                 "company": company.pk,
                 "needing": list(needing),
@@ -125,13 +121,10 @@ def read_frame(question: Question, conditions: Sequence[Condition]) -> Frame:
                 "articles": bool(wanted & ARTICLES),
                 "currency": question.report_currency,
                 "base": company.currency,
+                "known_at": question.known_at,
             },
         )
-        shop_rows, category_rows, dated, by_day, rated = cursor.fetchone()
-        cursor.execute(
-            _SCOPES if question.known_at is None else _SCOPES_KNOWN_AT, {"company": company.pk, "known_at": question.known_at}
-        )
-        scopes = [ScopeRow(*row) for row in cursor.fetchall()]
+        shop_rows, category_rows, dated, by_day, rated, scope_rows = cursor.fetchone()
     if not rated:
         raise ValueError(f"There is no exchange rate for {question.report_currency}.")
     shops = {row[0]: ShopRow(*row) for row in shop_rows or []}
@@ -141,7 +134,7 @@ def read_frame(question: Question, conditions: Sequence[Condition]) -> Frame:
     return Frame(
         shops=shops,
         categories=categories,
-        scopes=scopes,
+        scopes=[ScopeRow(*row[:3], *(day and date.fromisoformat(day) for day in row[3:])) for row in scope_rows or []],
         shop_ids=_shop_ids(question, conditions, shops),
         named=named,
         listing_ids=listing_ids,

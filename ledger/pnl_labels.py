@@ -37,24 +37,25 @@ class Keys:
         self._key: dict[Dimension, dict[Any, str]] = {}
         self._rank: dict[Dimension, dict[Any, Any]] = {}
         for dimension in by:
-            reader = _READERS.get(dimension, Keys._words)
+            reader = _READERS.get(dimension, Keys._plain)
             self.labels[dimension], self._key[dimension], self._rank[dimension] = {}, {}, {}
             reader(self, dimension, raw[dimension])
 
-    def key(self, dimension: Dimension, raw: Any) -> str:
-        """The key a cell carries."""
-        return self._key[dimension][raw]
+    def words(self, dimension: Dimension) -> dict[Any, str]:
+        """The key a cell carries, by the raw one."""
+        return self._key[dimension]
 
-    def rank(self, dimension: Dimension, raw: Any) -> Any:
-        """What cells are sorted by; rows that have none come last."""
-        return self._rank[dimension][raw]
+    def ranks(self, dimension: Dimension) -> dict[Any, int]:
+        """The places in the natural order, by the raw key; what has none comes last."""
+        ranks = self._rank[dimension]
+        return {raw: place for place, raw in enumerate(sorted(ranks, key=ranks.__getitem__))}
 
     def _set(self, dimension: Dimension, raw: Any, key: str, label: str, rank: Any) -> None:
         self._key[dimension][raw] = key
         self.labels[dimension][key] = label
         self._rank[dimension][raw] = (not key, rank)
 
-    def _words(self, dimension: Dimension, raw: set[Any]) -> None:
+    def _plain(self, dimension: Dimension, raw: set[Any]) -> None:
         for word in raw:
             self._set(dimension, word, word, word or NONE_LABELS.get(dimension, "None"), word)
 
@@ -119,7 +120,7 @@ class Keys:
 
 _READERS: dict[Dimension, Callable[[Keys, Dimension, set[Any]], None]] = {
     **dict.fromkeys(PERIODS, Keys._periods),
-    **dict.fromkeys(ARTICLES, Keys._words),
+    **dict.fromkeys(ARTICLES, Keys._plain),
     Dimension.SKU: Keys._skus,
     Dimension.CHANNEL: Keys._channels,
     Dimension.SHOP: Keys._shops,

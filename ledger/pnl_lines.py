@@ -134,7 +134,7 @@ def _fetch(statement: Statement, select: str) -> list[tuple[Any, ...]]:
 
 
 def _totals(question: Question, frame: Frame, conditions: tuple[Condition, ...]) -> tuple[int, Decimal]:
-    plan = Plan(question, frame, (), conditions, choose_source(question, conditions, frame))
+    plan = Plan(question, frame, (), conditions, choose_source(question, conditions, frame, by=()))
     row = _fetch(compose(plan), f"SELECT {SUMS} FROM placed")[0]
     return int(row[5]), row[0]
 

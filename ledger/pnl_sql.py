@@ -64,13 +64,23 @@ class Plan:
         return Dimension.LISTING in self.wanted or self.by_article
 
     @property
+    def needs_listing(self) -> bool:
+        """The listing must be known after the source is read, not only be used to read it."""
+        return Dimension.LISTING in self.by or self.by_article or (self.by_listing and self.frame.listing_ids is None)
+
+    @property
     def by_article(self) -> bool:
         return bool(self.wanted & ARTICLES)
 
 
-def choose_source(question: Question, conditions: Sequence[Condition], frame: Frame) -> Source:
-    """Months where whole months in base currency are asked for and no SKU component changes inside a month."""
-    wanted = {condition.dimension for condition in conditions} | set(question.by)
+def choose_source(
+    question: Question, conditions: Sequence[Condition], frame: Frame, *, by: tuple[Dimension, ...] | None = None
+) -> Source:
+    """Months where whole months in base currency are asked for and no SKU component changes inside a month.
+
+    `by` stands for the question's own breakdown where another one is read.
+    """
+    wanted = {condition.dimension for condition in conditions} | set(question.by if by is None else by)
     whole = all(day is None or day.day == 1 for day in (question.start, question.end))
     if (
         question.clock == Clock.PAID
@@ -130,7 +140,7 @@ def _columns(plan: Plan) -> list[str]:
         columns.append("period")
     if Dimension.SHOP in plan.by:
         columns.append("shop_id")
-    if plan.by_listing:
+    if plan.needs_listing:
         columns.append("listing_id")
     if plan.by_article and plan.frame.dated:
         columns.append("moment")
@@ -144,7 +154,13 @@ _PERIOD = {
     Dimension.WEEK: "date_trunc('week', {day})::date",
     Dimension.DAY: "{day}",
 }
-_MEASURES = ("amount", "provisional", "unrated", "quantity", "lines")
+_MONTH_MEASURES = {
+    "amount": "base_amount",
+    "provisional": "provisional_base",
+    "unrated": "unrated_amount",
+    "quantity": "quantity",
+    "lines": "lines",
+}
 _CLOCK_DAY = {
     Clock.EVENT: "fact.event_on",
     Clock.POSTED: "fact.posted_on",
@@ -162,31 +178,35 @@ def _month_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
         if condition.dimension is Dimension.MONTH:
             where.append(f"month = ANY({statement.value([date.fromisoformat(value) for value in condition.known])}::date[])")
 
-    def select(table: str, *, listing: str, sign: str = "", extra: str = "") -> str:
-        names = ", ".join(
-            f"{listing} AS listing_id" if column == "listing_id" else _MONTH_COLUMNS.get(column, column) for column in columns
-        )
-        sums = (
-            f"{sign}base_amount AS amount, {sign}provisional_base AS provisional, {sign}unrated_amount AS unrated, "
-            f"{sign}quantity AS quantity, {sign}lines AS lines"
-        )
-        return f"SELECT {names}, {sums} FROM {table} WHERE {' AND '.join(where)}{extra}"
-
-    if not plan.by_listing:
-        rows = [select("ledger_pnlmonth", listing="NULL::bigint")]
-    elif plan.frame.listing_ids is not None:
-        extra = f" AND listing_id = ANY({statement.value(list(plan.frame.listing_ids))}::bigint[])"
-        rows = [select("ledger_pnllistingmonth", listing="listing_id", extra=extra)]
-    else:
-        # Lines without a listing are the shop's months less those of its listings.
-        rows = [
-            select("ledger_pnllistingmonth", listing="listing_id"),
-            select("ledger_pnlmonth", listing="NULL::bigint"),
-            select("ledger_pnllistingmonth", listing="NULL::bigint", sign="-"),
-        ]
-    sums = ", ".join(f"sum({name}) AS {name}" for name in _MEASURES)
     keys = ", ".join(columns)
-    statement.add("facts", f"SELECT {keys}, {sums} FROM ({' UNION ALL '.join(rows)}) AS months GROUP BY {keys}")
+    names = ", ".join(_MONTH_COLUMNS.get(column, column) for column in columns)
+    others = [column for column in columns if column != "listing_id"]
+    no_listing = ", ".join("NULL::bigint AS listing_id" if column == "listing_id" else column for column in columns)
+    plain = ", ".join(_MONTH_COLUMNS.get(column, column) for column in others)
+    matching = " AND ".join(where)
+
+    def sums(sign: str) -> str:
+        """Shops have the same fee types in the same months: adding them up first leaves less to join."""
+        return ", ".join(f"{sign}sum({column}) AS {name}" for name, column in _MONTH_MEASURES.items())
+
+    measures = ", ".join(f"{column} AS {name}" for name, column in _MONTH_MEASURES.items())
+    if not plan.by_listing:
+        grouped = f"GROUP BY {', '.join(str(number + 1) for number in range(len(columns)))}"
+        statement.add("facts", f"SELECT {names}, {sums('')} FROM ledger_pnlmonth WHERE {matching} {grouped}")
+        return
+    listed = f"SELECT {names}, {measures} FROM ledger_pnllistingmonth WHERE {matching}"
+    if plan.frame.listing_ids is not None:
+        ids = statement.value(list(plan.frame.listing_ids))
+        statement.add("facts", f"{listed} AND listing_id = ANY({ids}::bigint[])")
+        return
+    # Lines without a listing are the shop's months less those of its listings.
+    grouped = f"GROUP BY {', '.join(str(number + 1) for number in range(len(others)))}"
+    rest = " UNION ALL ".join(
+        f"SELECT {no_listing}, {', '.join(_MONTH_MEASURES)} FROM (SELECT {plain}, {sums(sign)} FROM {table} WHERE {matching} {grouped}) AS rest"
+        for table, sign in (("ledger_pnlmonth", ""), ("ledger_pnllistingmonth", "-"))
+    )
+    measured = ", ".join(_MONTH_MEASURES)
+    statement.add("facts", f"SELECT {keys}, {measured} FROM ({listed} UNION ALL {rest}) AS months")
 
 
 def _day_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
@@ -354,7 +374,6 @@ _KEY = {
     Dimension.SHOP: "fact.shop_id",
     Dimension.MARKETPLACE: "type.marketplace",
     Dimension.SECTION: "category.section",
-    Dimension.CATEGORY: "category.id",
     Dimension.FEE_TYPE: "fact.fee_type_id",
     Dimension.STATE: "fact.state",
     Dimension.CURRENCY: "fact.currency",
@@ -369,37 +388,41 @@ def _placed(plan: Plan, statement: Statement) -> None:
     if plan.question.known_at is not None:
         known = "mapping.known_from <= %(known_at)s AND (mapping.known_to IS NULL OR mapping.known_to > %(known_at)s)"
     suspense = statement.value(plan.frame.suspense_id)
+    category = f"coalesce(mapping.category_id, {suspense})"
     joins = [
         f"""LEFT JOIN ledger_mapping mapping ON mapping.company_id = %(company)s AND mapping.fee_type_id = fact.fee_type_id
-            AND mapping.valid_from <= fact.event_month AND fact.event_month < mapping.valid_to AND {known}""",
-        f"JOIN ledger_feecategory category ON category.id = coalesce(mapping.category_id, {suspense})",
+            AND mapping.valid_from <= fact.event_month AND fact.event_month < mapping.valid_to AND {known}"""
     ]
-    where = [f"category.section <> ALL({statement.value(list(OUTSIDE))})", *_placed_conditions(plan, statement)]
+    if Dimension.SECTION in plan.by:
+        joins.append(f"JOIN ledger_feecategory category ON category.id = {category}")
+    outside = [row.id for row in plan.frame.categories.values() if row.section in OUTSIDE]
+    where = [f"{category} <> ALL({statement.value(outside)}::bigint[])", *_placed_conditions(plan, statement, category)]
     scopes = [scope for scope in plan.frame.scopes if scope.scope != UNIFIED]
     if scopes or {Dimension.CHANNEL, Dimension.MARKETPLACE} & plan.wanted:
         joins.append("JOIN ledger_feetype type ON type.id = fact.fee_type_id")
     if scopes:
-        where.append(_in_scope(plan, statement, suspense))
+        where.append(_in_scope(plan, statement, category, suspense))
     weight, units = "", ""
     if plan.by_article:
         moment = " AND part.moment = fact.moment" if plan.frame.dated else ""
         joins.append(f"LEFT JOIN part ON part.listing_id = fact.listing_id{moment}")
         weight, units = " * coalesce(part.weight, 1)", " * coalesce(part.units, 1)"
-    keys = "".join(f"{_KEY[dimension]} AS k{number}, " for number, dimension in enumerate(plan.by))
+    words = {**_KEY, Dimension.CATEGORY: category}
+    keys = "".join(f"{words[dimension]} AS k{number}, " for number, dimension in enumerate(plan.by))
     settled = "fact.state = 'settled'" if Dimension.STATE in plan.by else "fact.settled"
     extra = "".join(f"fact.{column}, " for column in plan.extra)
     share = "coalesce(part.weight, 1)" if plan.by_article else "1"
     statement.add(
         "placed",
-        f"""SELECT {keys}{extra}{share} AS share, fact.fee_type_id, fact.currency, category.id AS category_id,
-            mapping.id IS NOT NULL AND category.id <> {suspense} AS mapped, {settled} AS settled,
+        f"""SELECT {keys}{extra}{share} AS share, fact.fee_type_id, fact.currency, {category} AS category_id,
+            mapping.id IS NOT NULL AND mapping.category_id <> {suspense} AS mapped, {settled} AS settled,
             fact.amount{weight} AS amount, fact.provisional{weight} AS provisional, fact.unrated{weight} AS unrated,
             fact.quantity{units} AS quantity, fact.lines
         FROM facts AS fact {" ".join(joins)} WHERE {" AND ".join(where)}""",
     )
 
 
-def _placed_conditions(plan: Plan, statement: Statement) -> list[str]:
+def _placed_conditions(plan: Plan, statement: Statement, category: str) -> list[str]:
     found = []
     if plan.by_article:
         # What has no SKU is asked for when every filter by SKU says so.
@@ -411,17 +434,18 @@ def _placed_conditions(plan: Plan, statement: Statement) -> list[str]:
             case Dimension.MARKETPLACE:
                 found.append(f"type.marketplace = ANY({statement.value(values)})")
             case Dimension.SECTION:
-                found.append(f"category.section = ANY({statement.value(values)})")
+                ids = [row.id for row in plan.frame.categories.values() if row.section in values]
+                found.append(f"{category} = ANY({statement.value(ids)}::bigint[])")
             case Dimension.CATEGORY:
-                found.append(f"category.code = ANY({statement.value(values)})")
-            case Dimension.LISTING:
-                none = " OR fact.listing_id IS NULL" if condition.empty else ""
-                ids = statement.value(list(plan.frame.named[condition]))
-                found.append(f"(fact.listing_id = ANY({ids}::bigint[]){none})")
+                ids = [row.id for row in plan.frame.categories.values() if row.code in values]
+                found.append(f"{category} = ANY({statement.value(ids)}::bigint[])")
+            case Dimension.LISTING if condition.empty:  # else the source holds only listings that all filters name
+                ids = list(plan.frame.named[condition])
+                found.append(f"(fact.listing_id = ANY({statement.value(ids)}::bigint[]) OR fact.listing_id IS NULL)")
     return found
 
 
-def _in_scope(plan: Plan, statement: Statement, suspense: str) -> str:
+def _in_scope(plan: Plan, statement: Statement, category: str, suspense: str) -> str:
     """Unmapped money is never hidden by a scope; everything else is where its rule of the event month puts it."""
     rules = [scope for scope in plan.frame.scopes if scope.scope != UNIFIED]
     hidden = [scope for scope in rules if plan.question.scope == UNIFIED or scope.scope == "memo"]
@@ -431,8 +455,8 @@ def _in_scope(plan: Plan, statement: Statement, suspense: str) -> str:
         f"{statement.value([getattr(rule, name) for rule in hidden])}::{kind}[]"
         for name, kind in (("channel", "text"), ("category_id", "bigint"), ("valid_from", "date"), ("valid_to", "date"))
     )
-    return f"""(category.id = {suspense} OR NOT EXISTS (
+    return f"""({category} = {suspense} OR NOT EXISTS (
         SELECT 1 FROM unnest({columns}) AS hidden(channel, category_id, valid_from, valid_to)
-        WHERE hidden.channel = type.channel AND hidden.category_id = category.id
+        WHERE hidden.channel = type.channel AND hidden.category_id = {category}
             AND (hidden.valid_from IS NULL OR hidden.valid_from <= fact.event_month)
             AND (hidden.valid_to IS NULL OR fact.event_month < hidden.valid_to)))"""
