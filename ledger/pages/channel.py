@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from channels import registry
 from channels.models import Shop
@@ -27,7 +27,7 @@ MONTHS = 12
 
 
 @company_page(permission="ledger.view_pnlmonth")
-@require_GET
+@require_safe
 def channel_page(request: HttpRequest, company: Company, channel: str) -> HttpResponse:
     """GET /c/<code>/channels/<channel>/ with `from`, `to` (whole months), `clock` event or posted, `calendar` (a month)."""
     adapter = registry.adapters().get(channel)

@@ -25,6 +25,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 #: What Excel can hold.
 MAX_SHEET_ROWS = 1_048_576
+#: Stands where a currency stands, for fractions.
+PERCENT = "%"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -41,6 +43,8 @@ def number(amount: Decimal) -> str:
 
 def number_format(currency: str) -> str:
     """The XLSX format of money in a currency: thousands, its decimals, its code, a minus sign and red for negative figures."""
+    if currency == PERCENT:
+        return "0.0%"
     decimals = currency_digits(currency)
     body = "#,##0" + (f".{'0' * decimals}" if decimals else "")
     return f'{body}\\ "{currency}";[Red]\\-{body}\\ "{currency}"'
@@ -165,17 +169,28 @@ def about(asked: Asked, report: Report | None = None) -> list[tuple[str, str]]:
     return rows
 
 
-def grid_rows(grid: Grid, currency: str) -> Iterator[list[Any]]:
-    """The table of the page, top to bottom; the level says how deep a row stands."""
-    yield ["Level", "Row", "Code", *[f"{column.title or column.label} {currency}" for column in grid.columns]]
+def grid_rows(grid: Grid, currency: str, *, plain: bool) -> Iterator[list[Any]]:
+    """The table of the page, top to bottom, units and ratios (fractions) below; the level says how deep a row stands."""
+    shares = any(row.share is not None for row in grid.rows)
+    head = [f"{column.title or column.label} {currency}" for column in grid.columns]
+    yield ["Level", "Row", "Code", *head, *(["Part of net sales"] if shares else [])]
+
+    def styled(value: Decimal | None, style: str) -> Any:
+        return value if plain or value is None else (value, style)
+
     for row in grid.rows:
-        yield [row.depth, row.label, row.code, *[figure.amount for figure in row.figures]]
+        amounts = [figure.amount for figure in row.figures]
+        yield [row.depth, row.label, row.code, *amounts, *([styled(row.share, PERCENT)] if shares else [])]
+    if grid.units:
+        yield [0, "Units sold less returned", "", *[styled(value, "") for value in grid.units]]
+    for label, values in grid.ratios:
+        yield [0, label, "", *[styled(value, PERCENT) for value in values]]
 
 
 def export_grid(asked: Asked, report: Report, grid: Grid, kind: str) -> HttpResponseBase:
     """The P&L as shown, all rows."""
     name = file_name(asked, kind)
-    rows = grid_rows(grid, report.currency)
+    rows = grid_rows(grid, report.currency, plain=kind == "csv")
     if kind == "csv":
         return csv_response(rows, name)
     return xlsx_response(rows, name, about=about(asked, report), currency=report.currency)

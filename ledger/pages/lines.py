@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from ledger.models import Mapping, Section
 from ledger.pages.asked import CLOCK_WORDS, NONE, WORDS, Asked, read_address
@@ -81,7 +81,7 @@ def read_figure(company: Company, parameters: QueryDict) -> Figure:
 
 
 @company_page(permission="ledger.view_feeline")
-@require_GET
+@require_safe
 def lines_page(request: HttpRequest, company: Company) -> HttpResponseBase:
     """GET /c/<code>/lines/ with the words of the P&L page, `key.<dimension>` of the figure, `lines_of` sections, `after`."""
     figure = read_figure(company, request.GET)

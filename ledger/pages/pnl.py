@@ -11,7 +11,7 @@ from django.db.models import Max, Min
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from channels import registry
 from channels.models import Shop
@@ -76,7 +76,7 @@ def latest_periods(asked: Asked) -> tuple[Asked, int]:
 
 
 @company_page(permission="ledger.view_pnlmonth")
-@require_GET
+@require_safe
 def pnl_page(request: HttpRequest, company: Company) -> HttpResponseBase:
     """GET /c/<code>/pnl/: without a query string the last used view comes back; `format` csv or xlsx exports it."""
     if not request.GET:

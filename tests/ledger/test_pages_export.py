@@ -52,12 +52,13 @@ def test_the_csv_holds_the_figures_of_the_page_in_full_precision(harbour: Any) -
     shown = client.get(f"/c/{company.code}/pnl/?{QUERY}").context["grid"]
     response = client.get(f"/c/{company.code}/pnl/?{QUERY}&format=csv")
     rows = read_csv(response)
-    assert rows[0] == ["Level", "Row", "Code", "2026-01-01 USD", "2026-02-01 USD", "Total USD"]
-    assert [[D(cell) for cell in row[3:]] for row in rows[1:]] == [
-        [figure.amount for figure in row.figures] for row in shown.rows
-    ]
+    assert rows[0] == ["Level", "Row", "Code", "2026-01-01 USD", "2026-02-01 USD", "Total USD", "Part of net sales"]
+    table = rows[1 : len(shown.rows) + 1]
+    assert [[D(cell) for cell in row[3:6]] for row in table] == [[figure.amount for figure in row.figures] for row in shown.rows]
+    assert [row[1] for row in rows[len(shown.rows) + 1 :]] == ["Units sold less returned", *[label for label, _ in shown.ratios]]
     referral = next(row for row in rows if row[2] == "plt.referral")
-    assert referral == ["1", "Referral / commission", "plt.referral", "-16.1301", "-0.8699", "-17"]
+    assert referral[:6] == ["1", "Referral / commission", "plt.referral", "-16.1301", "-0.8699", "-17"]
+    assert D(referral[6]) == D("-17") / D("240")
     assert response["Content-Disposition"] == f'attachment; filename="{company.code}_pnl_event_begin_now.csv"'
 
 
@@ -69,6 +70,8 @@ def test_the_workbook_holds_numbers_with_the_format_of_the_currency(harbour: Any
     cell = next(row for row in book["Data"].iter_rows(min_row=2) if row[2].value == "plt.referral")[3]
     assert (cell.value, cell.data_type) == (-16.1301, "n")
     assert cell.number_format == number_format("USD")
+    take_rate = next(row for row in book["Data"].iter_rows(min_row=2) if row[1].value == "Take rate")[5]
+    assert (round(take_rate.value, 6), take_rate.number_format) == (round(17 / 240, 6), "0.0%")
     about = {row[0]: row[1] for row in book["About"].iter_rows(values_only=True)}
     assert about["Clock"] == "posted"
     assert about["Currency"] == "USD"
