@@ -16,7 +16,9 @@ from channels.tiktok.columns import INCOME_COLUMNS, UNSETTLED_COLUMNS
 
 _HEADER_WITHIN = 40
 _ZONE = re.compile(r"\(\s*(?:UTC|GMT)\s*([+-]\s*\d{1,2}(?::?\d{2})?)?\s*\)", re.IGNORECASE)
-_ORDER_ID = re.compile(r"^['\t]?\d{17,20}$")
+_ORDER_ID = re.compile(r"^['\t]?[5-7]\d{16,18}$")
+#: Headers of the export of orders, which tells no settled money (and names buyers): not one of these tables.
+_OF_ORDERS = ("orderstatus", "buyerusername", "recipient", "trackingid")
 _AMOUNT = re.compile(r"^\(?-?[\d.,\s]*\d\)?$")
 
 COLUMNS: dict[str, tuple[Column, ...]] = {"income_export": INCOME_COLUMNS, "unsettled_export": UNSETTLED_COLUMNS}
@@ -148,6 +150,8 @@ def _unknown(table: Table) -> Table | None:
     """A table whose header nobody knows but whose rows look like TikTok's: long ids as text and several amounts."""
     for candidate in _candidates(table):
         headers = candidate.headers
+        if any(plain(header) in _OF_ORDERS for header in headers):
+            return None
         if sum(1 for header in headers if header and not _AMOUNT.match(header)) < max(6, len(headers) * 2 // 3):
             continue
         rows = [cells for _number, cells in candidate.rows[:20]]

@@ -49,7 +49,12 @@ def recognise_answer(body: bytes) -> Recognised | None:
         if isinstance(page, dict) and (found := _by_shape(page)):
             return found
     first = answers[0] if answers else None
-    if isinstance(first, dict) and "code" in first and "message" in first and "request_id" in first:
+    if (
+        isinstance(first, dict)
+        and "message" in first
+        and str(first.get("code", "0")).strip() not in ("0", "")
+        and "request_id" in first
+    ):
         return Recognised("statements")
     return None
 

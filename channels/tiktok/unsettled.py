@@ -45,7 +45,7 @@ def _transaction(transaction: dict[str, Any], index: int, page: dict[str, Any], 
     get = transaction.get
     order = text_id(get("order_id"))
     adjustment = text_id(get("adjustment_id"))
-    transaction_id = text_id(get("id")) or adjustment or order
+    transaction_id = text_id(get("id")) or adjustment
     if not transaction_id:
         raise DocumentError(f"Unsettled transaction {index + 1} has no id.")
     where = f"Unsettled transaction {transaction_id}"

@@ -325,6 +325,8 @@ def test_canonical_columns_say_what_adds_up_to_what():
 
 
 def test_files_of_others_are_none_of_ours():
+    orders = "Order ID,Order Status,SKU ID,Quantity,SKU Unit Original Price,Order Amount,Shipping,Taxes\n"
+    assert adapter.recognise(f"{orders}{TOTE},Completed,1729,1,10.00,12.00,1.00,1.00\n".encode(), "orders.csv") is None
     assert adapter.recognise(b"", "empty.csv") is None
     assert adapter.recognise(b"\x00\x01", "binary") is None
     assert adapter.recognise(b"name,price\nTote bag,12\n", "prices.csv") is None
