@@ -20,6 +20,6 @@
   });
   document.addEventListener("DOMContentLoaded", function () {
     var box = document.querySelector("#nav-sidebar-inner [x-on\\:click=\"$dispatch('opencommand')\"] .grow");
-    if (box) { box.textContent = "Search ids, SKUs, pages"; }
+    if (box) { box.textContent = "Search"; }
   });
 })();
