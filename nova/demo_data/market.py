@@ -111,7 +111,8 @@ def make_sales(
         season = 1 + 0.45 * math.exp(-(((on.timetuple().tm_yday - 335) / 22) ** 2)) + (0.15 if on.weekday() >= 5 else 0)
         expected = per_day * season * (1 + growth * day / 365)
         count = int(expected) + (chance.random() < expected % 1)
-        for moment in sorted(chance.randrange(86_400) for _ in range(count)):
+        # After six in the morning UTC it is the same day in the companies' own zones.
+        for moment in sorted(chance.randrange(6 * 3600, 86_400) for _ in range(count)):
             at = datetime.combine(on, time(), UTC) + timedelta(seconds=moment)
             article = chance.choices(articles, weights)[0]
             quantity = chance.choices((1, 2, 3), (85, 12, 3))[0]

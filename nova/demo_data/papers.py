@@ -63,7 +63,7 @@ def amazon_papers(days: Span) -> Iterator[Paper]:
             last = number == len(closed) - 1
             if last and site is amazon.CANADA:
                 # Cut off on its way: kept as failed, with the line and the reason.
-                yield Paper(store, f"settlement-{settlement.id}.txt", settlement.body[: len(settlement.body) * 2 // 3])
+                yield Paper(store, f"settlement-{settlement.id}.txt", _cut_off(settlement.body))
             elif last and site is amazon.GERMANY:
                 # Says more than its lines: taken by somebody's decision, the rest stays visible.
                 wrong = settlement.body.replace(f"\t{settlement.total}\t".encode(), f"\t{settlement.total + 10}\t".encode(), 1)
@@ -77,6 +77,11 @@ def amazon_papers(days: Span) -> Iterator[Paper]:
                 f"finances-{site.name.lower()}-{tail}.json",
                 amazon.finances(seed=seed, market=site, sales=sales, start=tail, end=days.today),
             )
+
+
+def _cut_off(body: bytes) -> bytes:
+    """Two thirds of a file, ending inside a row."""
+    return body[: body.rfind(b"\n", 0, len(body) * 2 // 3) + 60]
 
 
 def tiktok_papers(days: Span) -> Iterator[Paper]:
