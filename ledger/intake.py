@@ -612,6 +612,16 @@ def _check_statements(shop: Shop, company: Company, document: Document, kind: Do
             """,
             {"company": company.pk, "shop": shop.pk, "ids": outcome.statements},
         )
+        # A channel that announces no number of lines: that they add up to the total says that all are there.
+        cursor.execute(
+            f"""
+            UPDATE ledger_statement statement SET complete = true
+            FROM ({STATEMENT_SUMS}) AS sums(id, outside_id, currency, closed_at, total, complete, lines, remainder, posted_on)
+            WHERE statement.company_id = %(company)s AND statement.id = sums.id AND NOT statement.complete
+                AND statement.voucher_count IS NULL AND sums.total = sums.lines AND sums.posted_on IS NOT NULL
+            """,
+            {"company": company.pk, "ids": outcome.statements},
+        )
         cursor.execute(STATEMENT_SUMS, {"company": company.pk, "ids": outcome.statements})
         rows = cursor.fetchall()
     records = []

@@ -58,7 +58,16 @@ def figures(company: Company) -> dict[tuple[str, ...], D]:
 def payouts(company: Company) -> list[tuple[object, ...]]:
     """The payouts with their statements: what the paid clock reads."""
     rows = Statement.objects.filter(company=company).order_by("outside_id")
-    fields = ("outside_id", "total", "closed_at", "payout__amount", "payout__status", "payout__paid_on", "payout__outside_id")
+    fields = (
+        "outside_id",
+        "total",
+        "complete",
+        "closed_at",
+        "payout__amount",
+        "payout__status",
+        "payout__paid_on",
+        "payout__outside_id",
+    )
     assert rows.count() == Payout.objects.filter(company=company).count() == 2
     return list(rows.values_list(*fields))
 
@@ -162,6 +171,22 @@ def test_withdrawing_the_api_lets_the_export_count_again_and_undoing_it_takes_it
     assert figures(company) == figures(exports)
     undo_withdrawal(withdrawal=withdrawal, user=user)
     assert figures(company) == both
+
+
+def test_a_payout_whose_movements_add_up_is_complete_and_one_that_lacks_some_shows_the_difference():
+    company, shop = make_store()
+    store = market()
+    late = store.movements.pop(6)
+    feed(shop, store, "balance_json")
+    store.movements.insert(6, late)
+    feed(shop, store, "payouts_json")
+    assert dict(Statement.objects.filter(company=company).values_list("outside_id", "complete")) == {
+        "900000000000": True,
+        "900000000001": False,
+    }
+    feed(shop, store, "balance_json")
+    assert Statement.objects.filter(company=company, complete=True).count() == 2
+    assert not [key for key in figures(company) if "remainder" in key]
 
 
 def test_a_pending_movement_becomes_settled_when_a_payout_holds_it():
