@@ -120,6 +120,7 @@ def _render(request: HttpRequest, company: Company, asked: Asked, shown: Shown |
             "shares": _shares(company, asked, shown.report),
             "cash_side_only": [(code, shown.report.shop_names.get(code, code)) for code in shown.report.cash_side_only],
             "cut": shown.cut,
+            "has_folds": any(row.has_children for row in grid.rows),
             "has_share": any(row.share is not None for row in grid.rows),
         }
     return render_page(
