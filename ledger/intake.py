@@ -612,18 +612,16 @@ def _check_statements(shop: Shop, company: Company, document: Document, kind: Do
             """,
             {"company": company.pk, "shop": shop.pk, "ids": outcome.statements},
         )
-        # A channel that announces no number of lines: that they add up to the total says that all are there.
-        cursor.execute(
-            f"""
-            UPDATE ledger_statement statement SET complete = true
-            FROM ({STATEMENT_SUMS}) AS sums(id, outside_id, currency, closed_at, total, complete, lines, remainder, posted_on)
-            WHERE statement.company_id = %(company)s AND statement.id = sums.id AND NOT statement.complete
-                AND statement.voucher_count IS NULL AND sums.total = sums.lines AND sums.posted_on IS NOT NULL
-            """,
-            {"company": company.pk, "ids": outcome.statements},
-        )
         cursor.execute(STATEMENT_SUMS, {"company": company.pk, "ids": outcome.statements})
         rows = cursor.fetchall()
+        # Where the channel announces no number of lines: that they add up to the total says that all are there. The
+        # difference is zero then, so that no remainder depends on it here.
+        whole = [row[0] for row in rows if not row[5] and row[4] == row[6] and row[8] is not None]
+        if whole:
+            cursor.execute(
+                "UPDATE ledger_statement SET complete = true WHERE company_id = %s AND id = ANY(%s) AND voucher_count IS NULL",
+                [company.pk, whole],
+            )
     records = []
     for _statement_id, outside_id, currency, closed_at, total, complete, lines, remainder, posted_on in rows:
         # A statement whose lines are not all there has nothing to explain yet; a remainder of before is taken back.
