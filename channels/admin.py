@@ -106,6 +106,7 @@ class UploadAdmin(ReadOnlyAdmin):
     """Files that somebody uploaded together."""
 
     list_display = ("created_at", "shop", "uploaded_by", "result", "company")
+    export_leave_out = ("result",)
     list_filter = ("shop",)
     list_select_related = ("company", "shop", "uploaded_by")
     search_fields = ("shop__name", "shop__code")
@@ -123,6 +124,7 @@ class DocumentAdmin(ReadOnlyAdmin):
     """What the outside sent, as it came: the proof behind every figure."""
 
     list_display = ("name", "kind_text", "shop", "size_text", "kept_at", "company")
+    export_values = {"size_text": "size"}
     list_filter = ("shop", ("kept_at", admin.DateFieldListFilter))
     list_select_related = ("company", "shop")
     search_fields = ("filename__icontains", "outside_id", "kind")

@@ -24,6 +24,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, PaginationInlineFormSet, UserChangeForm, UserCreationForm
 
 from nova.fields import Owned
+from nova.list_export import ListExport
 from nova.models import Company, ExchangeRate, Membership, User
 from nova.pages import current_company, my_companies
 
@@ -75,7 +76,7 @@ class OwnedForm(forms.ModelForm):
         return cleaned
 
 
-class CompanyAdmin(ModelAdmin):
+class CompanyAdmin(ListExport, ModelAdmin):
     """Admin of a company model: rows, related choices, filters and single objects of other companies do not exist for the user."""
 
     form = OwnedForm
@@ -254,7 +255,7 @@ class CompaniesAdmin(SuperuserAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         if not change:
-            Membership.objects.get_or_create(company=form.instance, user_id=request.user.pk)
+            Membership.objects.get_or_create(company=form.instance, user_id=request.user.pk or 0)
 
     @admin.display(description="people", ordering="_people")
     def people(self, obj: Any) -> int:

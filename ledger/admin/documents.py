@@ -84,7 +84,10 @@ class WithdrawalAdmin(ReadOnlyAdmin):
 
 
 class WithMoney:
-    """Amounts of a list: right-aligned digits, colour and sign."""
+    """Amounts of a list: right-aligned digits, colour and sign; exact in exports."""
+
+    export_values = {"amount_cell": "amount"}
+    export_leave_out = ("proof",)
 
     @admin.display(description="amount", ordering="amount")
     def amount_cell(self, obj: Any) -> Any:
@@ -109,9 +112,22 @@ class StatementAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     readonly_fields = fields
 
+    export_values = {
+        "lines_cell": "check.lines",
+        "sum_cell": "check.sum",
+        "total_cell": "total",
+        "deposit_cell": "deposit",
+        "difference_cell": "check.difference",
+    }
+
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist = super().get_changelist_instance(request)
         rows = list(changelist.result_list)
+        self.prepare_rows(rows)
+        changelist.result_list = rows
+        return changelist
+
+    def prepare_rows(self, rows: Any) -> None:
         checks = {
             check.id: check
             for company_id in {row.company_id for row in rows}
@@ -119,8 +135,6 @@ class StatementAdmin(ReadOnlyAdmin):
         }
         for row in rows:
             row.check = checks[row.pk]
-        changelist.result_list = rows
-        return changelist
 
     @admin.display(description="lines")
     def lines_cell(self, obj: Any) -> Any:

@@ -21,6 +21,7 @@ from ledger.approve import approve
 from ledger.health import last_full_months, shop_health, unmapped_types
 from ledger.intake import import_file, withdraw
 from ledger.models import FeeCategory, FeeRule, LedgerIntake
+from nova.list_export import plain_value
 from nova.models import Company, ExchangeRate, Membership, User
 from nova.roles import ROLES, ensure_roles
 from nova.templatetags.nova_tags import ago, file_size, money, money_text, percent
@@ -402,3 +403,37 @@ def test_rates_are_entered_by_the_clerk(harbour: Company) -> None:
         reverse("admin:nova_exchangerate_add"), {"currency": "USD", "on_date": "2026-06-17", "rate": "1.1", "source": "staff"}
     )
     assert ExchangeRate.objects.get().currency == "USD"
+
+
+def test_a_list_is_exported_as_it_is_shown_with_exact_amounts(harbour: Company, shop: Shop) -> None:
+    take(shop, "9001")
+    take(shop, "9002", order="114-2")
+    client = signed_in(person("vera", harbour, role="Viewer"))
+    lines = reverse("admin:ledger_feeline_changelist")
+    page = client.get(lines, {"q": "114-2"})
+    assert "Export this list as CSV" in page.content.decode()
+    answer = client.get(lines, {"q": "114-2", "_export": "csv"})
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
+    rows = [line.split(",") for line in text.splitlines()]
+    assert rows[0][:3] == ["Event on", "Posted on", "Shop"]
+    assert "Document" not in rows[0]
+    place = rows[0].index("Amount")
+    assert sorted(row[place] for row in rows[1:]) == ["-15.0000", "100.0000"]
+    assert rows[1][0] == "2026-06-17"
+    statements = client.get(reverse("admin:ledger_statement_changelist"), {"_export": "csv"})
+    found = b"".join(statements.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
+    assert "9001,Harbour Goods US" in found
+    assert "85.0000,85.0000" in found
+    book = client.get(reverse("admin:ledger_statement_changelist"), {"_export": "xlsx"})
+    assert book.content.startswith(b"PK")
+
+
+def test_exported_text_cannot_run_in_a_spreadsheet() -> None:
+    assert [plain_value(value) for value in ("=1+1", "@x", "lamp", True, None, date(2026, 6, 17))] == [
+        "'=1+1",
+        "'@x",
+        "lamp",
+        "yes",
+        "",
+        "2026-06-17",
+    ]

@@ -75,6 +75,8 @@ def test_every_admin_of_company_rows_is_walked(fjord: Fjord) -> None:
 
 def test_lists_hold_no_row_of_another_company(fjord: Fjord, stranger: Client, member: Client) -> None:
     for model in OWNED:
+        exported = stranger.get(address(model, "changelist"), {"_export": "csv"})
+        assert not tells(exported), named(model)
         for query in ({}, {"company__id__exact": fjord.company.pk}, {"q": "fjord"}):
             response = stranger.get(address(model, "changelist"), query)
             assert response.status_code == 200, named(model)
