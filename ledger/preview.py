@@ -303,13 +303,13 @@ _SEGMENTS = """
 _MONEY = f"""
     SELECT month.month, month.shop_id, segment.old_id, segment.new_id,
         CASE WHEN %(detailed)s THEN month.fee_type_id END AS type_id, month.currency,
-        sum(month.base_amount), sum(month.unrated_amount), sum(month.lines)
+        sum(month.base_amount), sum(month.unrated_amount), sum(month.lines)::bigint
     {_SEGMENTS}
     GROUP BY 1, 2, 3, 4, 5, 6
     HAVING sum(month.base_amount) <> 0 OR sum(month.unrated_amount) <> 0 OR sum(month.lines) <> 0
 """
 _BY_RULE = f"""
-    SELECT segment.rule_id, sum(month.base_amount), sum(abs(month.base_amount)), sum(month.lines)
+    SELECT segment.rule_id, sum(month.base_amount), sum(abs(month.base_amount)), sum(month.lines)::bigint
     {_SEGMENTS}
     WHERE segment.rule_id IS NOT NULL
     GROUP BY 1

@@ -20,7 +20,7 @@ from ledger.supersede import Ending, plan_endings
 from nova.models import Company
 
 _MONEY = """
-    SELECT month.month, month.shop_id, mapping.category_id, sum(month.base_amount), sum(month.lines)
+    SELECT month.month, month.shop_id, mapping.category_id, sum(month.base_amount), sum(month.lines)::bigint
     FROM ledger_pnlmonth month
     JOIN ledger_mapping mapping ON mapping.company_id = month.company_id AND mapping.fee_type_id = month.fee_type_id
         AND mapping.known_to IS NULL AND month.month >= mapping.valid_from AND month.month < mapping.valid_to

@@ -23,7 +23,8 @@ from ledger.propose import UNMAPPED
 from nova.models import Company, User
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
-#: Below this share of agreeing words a guess would only mislead.
+#: Below this share of agreeing words a guess would only mislead. Guessing every default from all the others, two of three
+#: guesses were right and half of the names got none.
 _ENOUGH = 0.34
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 #: Words that say nothing about what kind of money it is.

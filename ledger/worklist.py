@@ -102,9 +102,9 @@ _UNMAPPED = """
 """
 # All unmapped types are summed, one page of them is returned, with the sums over all beside each row.
 _MONEY = f"""
-    SELECT *, count(*) OVER (), sum(amount) OVER (), sum(absolute) OVER (), sum(lines) OVER ()
+    SELECT *, count(*) OVER (), sum(amount) OVER (), sum(absolute) OVER (), (sum(lines) OVER ())::bigint
     FROM (
-        SELECT month.fee_type_id, sum(month.lines) AS lines, sum(month.base_amount) AS amount,
+        SELECT month.fee_type_id, sum(month.lines)::bigint AS lines, sum(month.base_amount) AS amount,
             sum(abs(month.base_amount)) AS absolute, count(DISTINCT month.month) AS months, min(month.month), max(month.month)
         {_UNMAPPED}
             AND (%(channel)s = '' OR type.channel = %(channel)s)

@@ -15,6 +15,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminSelect2Widget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from channels import registry
 from channels.records import CONTEXTS
@@ -28,12 +34,19 @@ from nova.admin import CompanyAdmin, ReadOnly, member_companies
 _STATUS = {"proposed": "info", "approved": "success", "rejected": "danger", "retired": "default", "withdrawn": "default"}
 
 
+class CategoryChoice(forms.ModelChoiceField):
+    """Categories with their codes, found by typing either."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.name} ({obj.code})"
+
+
 class ProposalForm(forms.ModelForm):
     """What a rule says; sending it proposes it, in the name of the signed-in user."""
 
-    channel = forms.ChoiceField(choices=registry.channel_choices)
-    category = forms.ModelChoiceField(queryset=FeeCategory.objects.exclude(code=UNMAPPED))
-    reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), help_text="Why, for the approver and for the auditor.")
+    channel = forms.ChoiceField(choices=registry.channel_choices, widget=UnfoldAdminSelectWidget)
+    category = CategoryChoice(queryset=FeeCategory.objects.exclude(code=UNMAPPED), widget=UnfoldAdminSelect2Widget)
+    reason = forms.CharField(widget=UnfoldAdminTextareaWidget, help_text="Why, for the approver and for the auditor.")
     request: HttpRequest
 
     def clean(self) -> dict[str, Any] | None:
@@ -62,9 +75,17 @@ class ProposalForm(forms.ModelForm):
 class FeeRuleForm(ProposalForm):
     """A fee rule; `*` stands for any letters."""
 
-    path = forms.CharField(initial="*", max_length=200, label="Place (path)", help_text="* stands for any letters.")
+    path = forms.CharField(
+        initial="*",
+        max_length=200,
+        label="Place (path)",
+        help_text="* stands for any letters.",
+        widget=UnfoldAdminTextInputWidget,
+    )
     context = forms.ChoiceField(
-        choices=[("", "none"), *((context, context) for context in CONTEXTS if context), ("*", "any")], required=False
+        choices=[("", "none"), *((context, context) for context in CONTEXTS if context), ("*", "any")],
+        required=False,
+        widget=UnfoldAdminSelectWidget,
     )
 
     class Meta:
@@ -151,7 +172,7 @@ class FeeRuleAdmin(ProposalAdmin):
     """Fee rules of the user's companies. The inbox decides; here they are found."""
 
     proposal_form = FeeRuleForm
-    list_display = ("name", "path", "company", "channel", "category_with_code", "months", "state", "author", "approver", "page")
+    list_display = ("name", "path", "company", "channel", "category_with_code", "months", "state", "author", "approver")
     search_fields = ("name", "path", "category__code", "category__name", "reason", "=id")
     actions = ("preview", "withdraw_own")
     readonly_fields = ("page",)

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST
 
 from ledger.approve import RuleRefused, approve, reject, retire, withdraw
 from ledger.models import FeeCategory, FeeRule, ScopeRule
-from ledger.pages.rule_words import RuleRow, months_of, read_month
+from ledger.pages.rule_words import RuleRow, channel_label, months_of, read_month
 from ledger.preview import Preview, preview_each, preview_rules
 from ledger.propose import APPROVE, OWN_PROPOSAL
 from ledger.scope_preview import preview_scopes_each
@@ -149,7 +149,7 @@ def inbox(request: HttpRequest, company: Company) -> HttpResponse:
         title="Approval inbox",
         company=company,
         groups=groups,
-        scopes=[(rule, scope_effects[rule.pk]) for rule in scopes],
+        scopes=[(rule, channel_label(rule.channel), scope_effects[rule.pk]) for rule in scopes],
         may_approve=request.user.has_perm(APPROVE),
         own_refusal=OWN_PROPOSAL,
         returned=[RuleRow(rule, request.user) for rule in decided.filter(mine).order_by("-decided_at")[:10]],

@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 from django.apps import apps
 
+from ledger import fee_types
 from ledger.models import FeeCategory
 from nova.models import User
 
 
 @pytest.fixture(autouse=True)
 def _reference_data(live_server: Any) -> None:
-    """The categories, which come by data migration. Permissions and roles come back by themselves."""
+    """The categories, which come by data migration, and no memory of fee types that are gone. Roles come back by themselves."""
+    fee_types._cache.clear()
     if not FeeCategory.objects.exists():
         import_module("ledger.migrations.0003_categories").load(apps, None)
 

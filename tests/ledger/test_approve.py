@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal as D
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from channels.models import Shop
+from ledger import fee_types
 from ledger.approve import (
     RuleData,
     RuleRefused,
@@ -25,7 +29,7 @@ from ledger.approve import (
     retire,
     withdraw,
 )
-from ledger.models import FeeRule, FeeType, Mapping, ScopeRule
+from ledger.models import FeeCategory, FeeRule, FeeType, Mapping, ScopeRule
 from nova.models import Company, User
 from tests.ledger.fake_channel import fake_channel, make_company, take, voucher
 from tests.ledger.people import make_approver, make_clerk, make_user
@@ -365,3 +369,42 @@ def test_money_of_the_desk_is_what_the_tests_say(desk):
     from ledger.models import PnlMonth
 
     assert sum(PnlMonth.objects.filter(company=desk.company, clock="event").values_list("amount", flat=True)) == D(16)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_approvers_at_the_same_moment_do_not_both_decide_one_name():
+    """Each approves another of two proposals that contradict each other: one wins, the other reads why not."""
+    load_categories()
+    fee_types._cache.clear()
+    desk = Desk()
+    fee_types._cache.clear()  # the database is emptied afterwards
+    first, second = desk.propose(), desk.propose(category="pay.processing")
+    outcomes: list[str] = []
+    start = threading.Barrier(2)
+
+    def decide(rule: FeeRule, approver: User) -> None:
+        try:
+            start.wait(timeout=20)
+            approve(rule_ids=[rule.pk], approver=approver)
+            outcomes.append("approved")
+        except RuleRefused as refusal:
+            outcomes.append(str(refusal))
+        finally:
+            connection.close()
+
+    people = [desk.approver, make_approver(desk.company)]
+    threads = [threading.Thread(target=decide, args=pair) for pair in zip((first, second), people, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert sorted(outcome == "approved" for outcome in outcomes) == [False, True], outcomes
+    assert any("decides the same" in outcome for outcome in outcomes)
+    assert FeeRule.objects.filter(company=desk.company, status="approved").count() == 1
+    assert len(desk.mapped()) == 1
+
+
+def load_categories() -> None:
+    """The categories come by data migration; a test that empties the database took them away."""
+    if not FeeCategory.objects.exists():
+        import_module("ledger.migrations.0003_categories").load(apps, None)
