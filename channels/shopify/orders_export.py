@@ -209,7 +209,7 @@ class _Reader:
             order=self.order.name,
             currency=self.currency,
             created_at=self.created,
-            shipped_at=self.sheet.moment(self.row, self.cells, "fulfilled_at"),
+            shipped_at=self._shipped_at(),
             row=self.row,
         )
         taxable = []
@@ -242,6 +242,12 @@ class _Reader:
                 if part:
                     item.taxes.append(Tax(part, None))
         return sale
+
+    def _shipped_at(self) -> datetime | date | None:
+        """When the order was shipped; None while parts of it are still here."""
+        if self.sheet.has("fulfilment") and lower_word(self._text("fulfilment")) not in ("fulfilled", "shipped", ""):
+            return None
+        return self.sheet.moment(self.row, self.cells, "fulfilled_at")
 
     def _item(self, number: int, cells: list[str], listings: dict[str, ListingRecord]) -> Item:
         quantity = self.sheet.integer(number, cells, "item_quantity")

@@ -28,8 +28,8 @@ _NEVER_PAID = {"VOIDED", "EXPIRED", "PENDING", "AUTHORIZED"}
 def parse(source: Source, *, marketplace: str) -> ParsedDocument:
     """A sale voucher per order and a refund voucher per refund.
 
-    Test orders are left out. Orders that another channel pushed into Shopify, and orders that were cancelled or expired before
-    any money came, are told in a note and make vouchers without lines.
+    Test orders, orders that another channel pushed into Shopify, and orders that were cancelled or expired before any money
+    came are told in a note and make vouchers without lines, so that a weaker document does not count them either.
 
     Raises:
         DocumentError: not JSON, no orders, an order that is not whole or cannot be read (named by its number).
@@ -64,9 +64,6 @@ def _read(
     listings: dict[str, ListingRecord],
 ) -> None:
     gateways = [str(name) for name in first(order, "paymentGatewayNames", "payment_gateway_names") or () if name]
-    if order.get("test") is True or (gateways and all(is_test_gateway(name) for name in gateways)):
-        notes["test orders were left out."] += 1
-        return
     name = str(order.get("name") or "") or f"#{first(order, 'number', 'order_number')}"
     outside_id = plain_id(order["id"])
     created = answers.moment(first(order, "createdAt", "created_at", "processedAt", "processed_at"))
@@ -81,7 +78,9 @@ def _read(
         gateways=gateways,
         tags=tags,
     )
-    if channel:
+    if order.get("test") is True or (gateways and all(is_test_gateway(gateway) for gateway in gateways)):
+        reason = "test orders were left out."
+    elif channel:
         reason = f"orders came from {channel} through a channel app; they are counted there and not here."
     elif _never_paid(order):
         reason = "orders were cancelled or expired before any money came; they make no revenue."

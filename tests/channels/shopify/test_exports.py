@@ -210,6 +210,8 @@ def test_the_fulfilment_date_is_the_event_and_an_order_without_one_is_provisiona
     shipped = read(table(ORDER_HEADERS, [order_row(**{"Fulfilled at": "2026-03-04 09:00:00 -0500"})])).vouchers[0]
     assert (shipped.event_source, shipped.event_at) == (EventSource.SHIPMENT, datetime(2026, 3, 4, 14, tzinfo=UTC))
     assert read(table(ORDER_HEADERS, [order_row()])).vouchers[0].event_source is EventSource.ORDER
+    partly = order_row(**{"Fulfilled at": MOMENT, "Fulfillment Status": "partial"})
+    assert read(table(ORDER_HEADERS, [partly])).vouchers[0].event_source is EventSource.ORDER
 
 
 def test_a_refunded_sum_is_one_refund_at_a_provisional_date_and_says_why():
