@@ -138,6 +138,8 @@ class _Export:
             settled = datetime.combine(settled, time.min, UTC)
         created, delivered = self._moment(line, cells, "created"), self._moment(line, cells, "delivered")
         posted = settled or created
+        if posted is None and not is_order:
+            posted = self._latest()
         if posted is None:
             raise DocumentError("The row has no date.", row=line)
         if statement:
@@ -211,6 +213,13 @@ class _Export:
         except ValueError:
             header = self.found.table.headers[self.found.places[code]]
             raise DocumentError(f"{header}: {text!r} is not a date.", row=line) from None
+
+    def _latest(self) -> datetime | date | None:
+        """The newest order of the table: stands in for the day of an adjustment that has none of its own."""
+        found = [
+            self._moment(line, cells, "created") for line, cells in self.found.table.rows if not self.is_repeated_header(cells)
+        ]
+        return max((day for day in found if day is not None), key=lambda day: day.isoformat(), default=None)
 
     def _units(self, cells: Sequence[str], row: LineRecord, line: int) -> int | None:
         sign = is_unit(row)

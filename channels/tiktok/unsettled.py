@@ -29,19 +29,28 @@ def parse(source: Source) -> ParsedDocument:
     parsed = ParsedDocument()
     seen: dict[str, list[VoucherRecord]] = {}
     for page in pages(load(source.body), ("transactions",)):
+        latest = _latest(page["transactions"])
         for transaction in page["transactions"]:
             index = parsed.rows
             parsed.rows += 1
             if not isinstance(transaction, dict):
                 raise DocumentError(f"Unsettled transaction {index + 1} is not an object.")
-            vouchers = _transaction(transaction, index, page, source)
+            vouchers = _transaction(transaction, index, page, source, latest)
             if vouchers:
                 seen[vouchers[0].outside_id.rpartition("/")[0]] = vouchers
     parsed.vouchers = [voucher for vouchers in seen.values() for voucher in vouchers]
     return parsed
 
 
-def _transaction(transaction: dict[str, Any], index: int, page: dict[str, Any], source: Source) -> list[VoucherRecord]:
+def _latest(rows: list[Any]) -> int:
+    """The newest order of the page: stands in for the time of an adjustment that has none of its own."""
+    times = [str(row.get("order_create_time") or "") for row in rows if isinstance(row, dict)]
+    return max((int(time) for time in times if time.isdigit()), default=0)
+
+
+def _transaction(
+    transaction: dict[str, Any], index: int, page: dict[str, Any], source: Source, latest: int
+) -> list[VoucherRecord]:
     get = transaction.get
     order = text_id(get("order_id"))
     adjustment = text_id(get("adjustment_id"))
@@ -58,7 +67,8 @@ def _transaction(transaction: dict[str, Any], index: int, page: dict[str, Any], 
     except (ValueError, TypeError, AttributeError):
         raise DocumentError(f"{where} cannot be read: {explain(transaction, ESTIMATED)}.") from None
     currency = currency_of(get("currency") or page.get("currency"), source, where)
-    created = moment(get("order_create_time"), f"{where}, order_create_time")
+    told = get("order_create_time")
+    created = moment(told if is_order or told not in (None, "", 0, "0") else latest, f"{where}, order_create_time")
     delivered = optional_moment(get("order_delivery_time"), f"{where}, order_delivery_time")
 
     def voucher(event: EventKind, part: str, order: str, lines: list[LineRecord]) -> VoucherRecord:

@@ -9,6 +9,8 @@ from decimal import Decimal as D
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from channels.adapter import DocumentError, Source
 from channels.records import ANY_PART, EventKind, EventSource, ParsedDocument
@@ -308,11 +310,25 @@ def test_headers_are_known_in_every_spelling_seen(head):
 
 def test_an_adjustment_without_a_type_of_its_own_is_named_by_its_reason():
     head = (*UNSETTLED_HEAD, "Adjustment reason")
-    row = {"Type": "adjustment", "Order/adjustment ID": "7403", "creation date": "2026/06/12", "Total estimated settlement amount": "4",
+    row = {"Type": "adjustment", "Order/adjustment ID": "7403", "creation date": "/", "Total estimated settlement amount": "4",
            "Adjustment amount": "4", "Adjustment reason": "Logistics reimbursement"}  # fmt: skip
-    assert by_name(parse(csv_file(head, [row], banners=BANNERS), "unsettled_export")) == {
-        "adjustment/LOGISTICS_REIMBURSEMENT": D(4)
-    }
+    order = {"Type": "Order", "Order/adjustment ID": TOTE, "creation date": "2026/06/12"}
+    parsed = parse(csv_file(head, [row, order], banners=BANNERS), "unsettled_export")
+    assert by_name(parsed) == {"adjustment/LOGISTICS_REIMBURSEMENT": D(4)}
+    assert parsed.vouchers[0].posted_at.isoformat() == "2026-06-12", "an adjustment without a day takes the newest of the table"
+
+
+AMOUNTS = [name.strip() for name in US_HEAD[13:29]]
+
+
+@given(
+    st.dictionaries(st.sampled_from(AMOUNTS), st.integers(-9_999, 9_999).map(lambda cents: f"{cents / 100:.2f}")),
+    st.sampled_from(["Order", "Rebate"]),
+)
+def test_lines_of_a_row_always_add_up_to_its_total_whatever_its_columns_say(amounts, kind):
+    row = us(**dict.fromkeys(AMOUNTS, "/")) | {"Total settlement amount": "0"} | amounts | {"Type": kind}
+    found = by_name(parse(csv_file(US_HEAD, [row, us()])))
+    assert sum(found.values()) == D(row["Total settlement amount"]) + D("1092.24")
 
 
 def test_canonical_columns_say_what_adds_up_to_what():

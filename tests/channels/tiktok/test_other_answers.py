@@ -140,7 +140,9 @@ def test_unsettled_money_is_dated_by_the_delivery_where_it_is_known():
             [
                 unsettled_transaction(1, blocks, order=TOTE, order_delivery_time=CREATED + 2 * DAY),
                 unsettled_transaction(2, blocks, order="5"),
-                unsettled_transaction(3, money(adjustment="-9", prefix="est_"), kind="PLATFORM_PENALTY", adjustment_id="901"),
+                unsettled_transaction(
+                    3, money(adjustment="-9", prefix="est_"), kind="PLATFORM_PENALTY", adjustment_id="901", order_create_time=0
+                ),
             ]
         ),
         "unsettled",
