@@ -32,8 +32,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nova.embedded.ownership import PostgresError as PostgresError
 from nova.embedded.ownership import (
-    PostgresError,
     ServerUser,
     check_home,
     check_private,
@@ -43,6 +43,7 @@ from nova.embedded.ownership import (
     server_user,
     user_name,
 )
+from nova.embedded.program import is_server, server_environment, server_settings
 
 DATABASE_USER = "nova"
 DATABASE_NAME = "nova"
@@ -232,17 +233,7 @@ def _as_server() -> dict[str, Any]:
     return {} if user is None else user.as_arguments()
 
 
-def _environment() -> dict[str, str]:
-    """What the server's programs see: a fixed locale, and no PG* settings of the caller."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PG", "LC_")) and name not in ("LANG", "LANGUAGE")
-    }
-    return {**kept, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-
-
-def _address() -> dict[str, str]:
+def _address() -> dict[str, Any]:
     return {"host": str(socket_folder()), "port": PORT, "dbname": "postgres", "user": DATABASE_USER}
 
 
@@ -260,38 +251,6 @@ def _answers(seconds: float = 2) -> bool:
             return True
     except psycopg.Error:
         return False
-
-
-def _server_settings() -> dict[str, str]:
-    """Settings measured on two cores; memory is scaled to the machine."""
-    memory = _memory_mb()
-    return {
-        "listen_addresses": "''",
-        "port": PORT,
-        "unix_socket_directories": f"'{socket_folder()}'",
-        "unix_socket_permissions": "0700",  # nobody else on the machine; root passes everywhere
-        "max_connections": "200",
-        "shared_buffers": f"{max(128, min(2048, memory // 4))}MB",
-        "effective_cache_size": f"{max(256, memory // 2)}MB",
-        "work_mem": f"{max(8, min(64, memory // 256))}MB",
-        "maintenance_work_mem": f"{max(64, min(512, memory // 16))}MB",
-        "max_wal_size": "1GB",  # so that recovery after a crash stays short
-        "wal_buffers": "64MB",
-        "checkpoint_timeout": "15min",
-        "random_page_cost": "1.1",
-        "jit": "off",
-        "synchronous_commit": "on",
-        "fsync": "on",
-        "timezone": "UTC",
-        "log_timezone": "UTC",
-    }
-
-
-def _memory_mb() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1024 * 1024)
-    except (ValueError, OSError):
-        return 2048
 
 
 def _start() -> None:
@@ -315,7 +274,7 @@ def _start() -> None:
             os.chown(place, user.uid, user.gid)
             for name in files:
                 os.lchown(os.path.join(place, name), user.uid, user.gid)
-    settings = "".join(f"{name} = {value}\n" for name, value in _server_settings().items())
+    settings = "".join(f"{name} = {value}\n" for name, value in server_settings(socket_folder=socket_folder(), port=PORT).items())
     target = data / "nova.conf"
     target.write_text(settings, encoding="utf-8")
     if user is not None:
@@ -347,31 +306,16 @@ def _remove_stale_locks(data: Path) -> None:
             first = lock.read_text(encoding="utf-8").split("\n", 1)[0].strip().lstrip("-")
         except FileNotFoundError:
             continue
-        if first.isdigit() and not _is_server(int(first)):
+        if first.isdigit() and not is_server(int(first)):
             lock.unlink(missing_ok=True)
 
 
 def _runs() -> bool:
     """True when the process named by the data's lock file is a PostgreSQL server."""
     try:
-        return _is_server(int((data_folder() / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0]))
+        return is_server(int((data_folder() / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0]))
     except (OSError, ValueError):
         return False
-
-
-def _is_server(pid: int) -> bool:
-    """False when no process has this number, or one that is no PostgreSQL; True where that cannot be told."""
-    if Path("/proc/self/stat").exists():
-        try:
-            name, _, rest = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")
-        except OSError:
-            return False
-        return "postgres" in name and rest.split()[0] != "Z"  # a zombie has ended, though nobody collected it
-    try:
-        found = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    except OSError:
-        return True
-    return "postgres" in found.stdout
 
 
 def _run_pg_ctl(programs: Path, action: str, *arguments: str) -> int:
@@ -380,7 +324,7 @@ def _run_pg_ctl(programs: Path, action: str, *arguments: str) -> int:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=_environment(),
+        env=server_environment(),
         cwd=home(),
         start_new_session=True,  # Ctrl-C in the terminal must not reach the server before its users are done
         check=False,
@@ -410,7 +354,7 @@ def _initialise(programs: Path, data: Path, user: ServerUser | None) -> None:
         ],
         capture_output=True,
         text=True,
-        env=_environment(),
+        env=server_environment(),
         cwd=fresh,
         check=False,
         **_as_server(),

@@ -186,7 +186,7 @@ def _refund_rows(seed: str, market: Marketplace, sale: Sale) -> list[dict[str, s
         "adjustment-id": f"amzn1:crow:{digits(seed, sale.number, 'r', length=9)}",
     }
     commission = cents(sale.net * Decimal("0.15"))
-    lines = [("ItemPrice", "Principal", -sale.gross, {})]
+    lines: list[tuple[str, str, Decimal, dict[str, str]]] = [("ItemPrice", "Principal", -sale.gross, {})]
     if sale.tax:
         lines.append(("ItemPrice", "Tax", -sale.tax, {}))
         if market.remits_tax:
