@@ -150,8 +150,8 @@ def _columns(plan: Plan) -> list[str]:
 # What the source tables call the columns; `moment` decides which components of a listing hold.
 _MONTH_COLUMNS = {"settled": "state = 'settled' AS settled", "period": "month AS period", "moment": "event_month AS moment"}
 _PERIOD = {
-    Dimension.MONTH: "date_trunc('month', {day})::date",
-    Dimension.WEEK: "date_trunc('week', {day})::date",
+    Dimension.MONTH: "date_trunc('month', ({day})::timestamp)::date",
+    Dimension.WEEK: "date_trunc('week', ({day})::timestamp)::date",
     Dimension.DAY: "{day}",
 }
 _MONTH_MEASURES = {
@@ -191,7 +191,7 @@ def _month_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
 
     measures = ", ".join(f"{column} AS {name}" for name, column in _MONTH_MEASURES.items())
     if not plan.by_listing:
-        grouped = f"GROUP BY {', '.join(str(number + 1) for number in range(len(columns)))}"
+        grouped = f"GROUP BY {_numbers(len(columns))}"
         statement.add("facts", f"SELECT {names}, {sums('')} FROM ledger_pnlmonth WHERE {matching} {grouped}")
         return
     listed = f"SELECT {names}, {measures} FROM ledger_pnllistingmonth WHERE {matching}"
@@ -200,7 +200,7 @@ def _month_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
         statement.add("facts", f"{listed} AND listing_id = ANY({ids}::bigint[])")
         return
     # Lines without a listing are the shop's months less those of its listings.
-    grouped = f"GROUP BY {', '.join(str(number + 1) for number in range(len(others)))}"
+    grouped = f"GROUP BY {_numbers(len(others))}"
     rest = " UNION ALL ".join(
         f"SELECT {no_listing}, {', '.join(_MONTH_MEASURES)} FROM (SELECT {plain}, {sums(sign)} FROM {table} WHERE {matching} {grouped}) AS rest"
         for table, sign in (("ledger_pnlmonth", ""), ("ledger_pnllistingmonth", "-"))
@@ -211,7 +211,6 @@ def _month_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
 
 def _day_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
     """Day rows or fee lines, at the rate of each event day from the original amount."""
-    lines = plan.source is Source.LINES
     day = _CLOCK_DAY[Clock(plan.question.clock)]
     where = ["fact.company_id = %(company)s", *_common_conditions(plan, statement, "fact.state", "fact.currency", "fact.")]
     where += _span(plan, statement, day)
@@ -220,21 +219,20 @@ def _day_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
     for sign, bound in zip((">=", "<="), plan.event_days, strict=True):
         if bound is not None:
             where.append(f"fact.event_on {sign} {statement.value(bound)}")
-    period = next(iter(PERIODS.intersection(plan.by)), Dimension.DAY)
-    expressions = {
-        "event_month": "date_trunc('month', fact.event_on)::date",
-        "settled": "fact.state = 'settled'",
-        "period": _PERIOD[period].format(day=day),
-        "moment": "fact.event_on",
-    }
-    selected = ", ".join(f"{expressions.get(column, f'fact.{column}')} AS {column}" for column in columns)
+    # What follows from the event day is worked out after days have been added up.
+    period = _PERIOD[next(iter(PERIODS.intersection(plan.by)), Dimension.DAY)]
+    derived = {"event_month": _PERIOD[Dimension.MONTH].format(day="rate_day"), "moment": "rate_day", "event_on": "rate_day"}
+    if plan.question.clock == Clock.EVENT:
+        derived["period"] = period.format(day="rate_day")
+    read = {"settled": "fact.state = 'settled'", "period": period.format(day=day)}
+    selected = [f"{read.get(column, f'fact.{column}')} AS {column}" for column in columns if column not in derived]
+    selected.append("fact.event_on AS rate_day")
     joins = ""
     if plan.question.clock == Clock.PAID:
-        joins += """
+        joins = """
         LEFT JOIN ledger_statement statement ON statement.company_id = fact.company_id AND statement.id = fact.statement_id
         LEFT JOIN ledger_payout payout ON payout.company_id = statement.company_id AND payout.id = statement.payout_id"""
-    keys = ", ".join(columns)
-    if lines:
+    if plan.source is Source.LINES:
         table = "wanted"
         measures = (
             "fact.amount AS amount, CASE WHEN fact.provisional THEN fact.amount END AS provisional, "
@@ -247,10 +245,9 @@ def _day_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
             "sum(fact.amount) AS amount, sum(fact.amount) FILTER (WHERE fact.provisional) AS provisional, "
             "sum(fact.quantity) AS quantity, sum(fact.lines) AS lines"
         )
-        group = f"GROUP BY {', '.join(str(number) for number in range(1, len(columns) + 2))}"
+        group = f"GROUP BY {_numbers(len(selected))}"
     statement.add(
-        "days",
-        f"SELECT {selected}, fact.event_on AS rate_day, {measures} FROM {table} AS fact {joins} WHERE {' AND '.join(where)} {group}",
+        "days", f"SELECT {', '.join(selected)}, {measures} FROM {table} AS fact {joins} WHERE {' AND '.join(where)} {group}"
     )
     statement.add(
         "rates",
@@ -259,10 +256,16 @@ def _day_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
     )
     statement.add(
         "facts",
-        f"""SELECT {keys}, sum(amount * rate) AS amount, sum(provisional * rate) AS provisional,
+        f"""SELECT {", ".join(f"{derived.get(column, column)} AS {column}" for column in columns)},
+            sum(amount * rate) AS amount, sum(provisional * rate) AS provisional,
             sum(amount) FILTER (WHERE rate IS NULL) AS unrated, sum(quantity) AS quantity, sum(lines) AS lines
-        FROM days JOIN rates USING (currency, rate_day) GROUP BY {keys}""",
+        FROM days JOIN rates USING (currency, rate_day) GROUP BY {_numbers(len(columns))}""",
     )
+
+
+def _numbers(count: int) -> str:
+    """The first columns, for GROUP BY."""
+    return ", ".join(str(number + 1) for number in range(count))
 
 
 def _span(plan: Plan, statement: Statement, day: str) -> list[str]:
