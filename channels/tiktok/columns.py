@@ -220,6 +220,20 @@ def _columns(total: Column, *, dates: tuple[Column, ...]) -> tuple[Column, ...]:
         total,
         Column("revenue", "Total revenue", "amount", known=("Total revenue", "Net sales"), sum_of=_parts_of("revenue")),
         Column(
+            "subtotal_after",
+            "Subtotal after seller discounts",
+            "amount",
+            known=("Subtotal after seller discounts",),
+            sum_of=(GROSS, "seller_discount_amount"),
+        ),
+        Column(
+            "refund_after",
+            "Refund subtotal after seller discounts",
+            "amount",
+            known=("Refund subtotal after seller discounts",),
+            sum_of=(GROSS_REFUND, "seller_discount_refund_amount"),
+        ),
+        Column(
             "shipping",
             "Total shipping",
             "amount",
