@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from channels.models import Shop
 from channels.registry import adapters
 from ledger.health import shop_health, unmapped_types, unrated_money
 from ledger.models import FeeRule, LedgerIntake, ScopeRule
@@ -138,6 +139,7 @@ def statements_block(company: Company) -> Block:
     """Statements whose lines do not come to their total."""
     ids = unbalanced_statements(company.pk)
     checks = statement_checks(company.pk, ids=ids[:ROWS]) if ids else []
+    names = dict(Shop.objects.filter(company=company, pk__in={check.shop_id for check in checks}).values_list("pk", "name"))
     return Block(
         "statements",
         "Statements that do not add up",
@@ -149,7 +151,7 @@ def statements_block(company: Company) -> Block:
             Line(
                 f"{check.outside_id}",
                 reverse("ledger:statement", kwargs={"code": company.code, "pk": check.id}),
-                f"{check.shop}, differs by",
+                f"{names[check.shop_id]}, differs by",
                 check.difference,
                 check.currency,
             )
@@ -200,8 +202,8 @@ def own_proposals_block(company: Company, user: Any) -> Block:
         "own",
         "Your proposals",
         "None of your proposals waits or was returned.",
-        count=len(rows),
-        words=f"{len(waiting)} waiting, {len(returned)} returned",
+        count=len(returned) or len(waiting),
+        words="waiting" if not returned else f"returned, {len(waiting)} waiting",
         tone="is-warn" if returned else "",
         lines=[
             Line(
@@ -244,16 +246,29 @@ def shops_block(company: Company) -> Block:
     )
 
 
+@dataclass(frozen=True)
+class ComparedRow:
+    """A line of the P&L in two months; a ratio is a fraction, money links to the lines behind it."""
+
+    code: str
+    label: str
+    now: Decimal | None
+    before: Decimal | None
+    ratio: bool
+    now_link: str
+    before_link: str
+
+
 @dataclass
 class Comparison:
-    """The latest month beside the last settled one. Rates are fractions; movers are (category, code, change)."""
+    """The latest month beside the last settled one; movers are (category, link to its lines, change)."""
 
     latest: str
     latest_label: str
     settled: str
     settled_label: str
     currency: str
-    rows: list[tuple[str, str, Decimal | None, Decimal | None, bool]] = field(default_factory=list)
+    rows: list[ComparedRow] = field(default_factory=list)
     movers: list[tuple[str, str, Decimal]] = field(default_factory=list)
     channels: list[tuple[str, Decimal | None]] = field(default_factory=list)
     share_settled: Decimal | None = None
@@ -299,22 +314,30 @@ def pnl_block(company: Company, *, today: date) -> Block:
     for row in table.rows:
         if row.code in _SHOWN or row.code == "take_rate":
             found.rows.append(
-                (
+                ComparedRow(
                     row.code,
                     row.label,
                     row.amounts[at[latest]],
                     row.amounts[at[settled]] if settled else None,
                     row.kind is RowKind.RATIO,
+                    _lines(company, latest, row.categories),
+                    _lines(company, settled, row.categories),
                 )
             )
         elif row.kind is RowKind.CATEGORY and settled:
             change = (row.amounts[at[latest]] or ZERO) - (row.amounts[at[settled]] or ZERO)
             if change:
-                found.movers.append((row.label, row.code, change))
+                found.movers.append((row.label, _lines(company, latest, row.categories), change))
     found.movers = sorted(found.movers, key=lambda mover: -abs(mover[2]))[:3]
     found.channels = _take_rates(company, date.fromisoformat(latest), {row.code: row.categories for row in table.rows})
     block.data = found
     return block
+
+
+def _lines(company: Company, month: str, categories: Sequence[str]) -> str:
+    """The fee lines behind a figure of one month."""
+    query = urlencode({"month": month, "category": list(categories)}, doseq=True)
+    return f"{reverse('ledger:lines', kwargs={'code': company.code})}?{query}"
 
 
 def _last_settled(report: Report, months: Sequence[str]) -> str:

@@ -77,6 +77,15 @@ def percent(share: Any, digits: int = 1) -> str:
     return f"{text.replace('-', MINUS)}{NARROW}%"
 
 
+@register.filter
+def points(change: Any) -> str:
+    """The change of a share in percentage points: "+0.2 pp"."""
+    if change is None or change == "":
+        return ""
+    value = (change if isinstance(change, Decimal) else Decimal(str(change))) * 100
+    return f"{value:+.1f}{NARROW}pp".replace("-", MINUS)
+
+
 _STEPS = ((60, "s"), (3600, "min"), (86_400, "h"), (86_400 * 45, "d"))
 
 

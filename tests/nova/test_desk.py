@@ -170,7 +170,7 @@ def test_the_viewer_sees_the_latest_month_beside_the_last_settled_one(harbour: C
         Commission="plt.referral",
     )
     block = blocks(signed_in(person("vera", harbour, role="Viewer")))["pnl"]
-    rows = {code: (now, before) for code, _label, now, before, _ratio in block.data.rows}
+    rows = {row.code: (row.now, row.before) for row in block.data.rows}
     assert rows["net_sales"] == (100, 100)
     assert str(rows["take_rate"][0]) == "0.15"
     assert block.data.settled == last.replace(day=1).isoformat()
