@@ -76,6 +76,9 @@ class Item:
     @property
     def unusual_sign(self) -> bool:
         """The money points the other way than the suggested category usually does."""
+        words = f"{self.fee_type.path} {self.fee_type.name} {self.fee_type.context}".casefold()
+        if any(word in words for word in ("refund", "revers", "return", "adjust", "credit", "correct")):
+            return False  # money that comes back flips its sign
         sign = self.suggestion.category.sign if self.suggestion else ""
         return (sign == "-" and self.amount > 0) or (sign == "+" and self.amount < 0)
 

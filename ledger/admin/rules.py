@@ -46,7 +46,9 @@ class ProposalForm(forms.ModelForm):
 
     channel = forms.ChoiceField(choices=registry.channel_choices, widget=UnfoldAdminSelectWidget)
     category = CategoryChoice(queryset=FeeCategory.objects.exclude(code=UNMAPPED), widget=UnfoldAdminSelect2Widget)
-    reason = forms.CharField(widget=UnfoldAdminTextareaWidget, help_text="Why, for the approver and for the auditor.")
+    reason = forms.CharField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), help_text="Why, for the approver and for the auditor."
+    )
     request: HttpRequest
 
     def clean(self) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST
 
 from ledger.approve import RuleRefused, approve, reject, retire, withdraw
 from ledger.models import FeeCategory, FeeRule, ScopeRule
-from ledger.pages.rule_words import RuleRow, channel_label, months_of, read_month
+from ledger.pages.rule_words import RuleRow, channel_label, months_of, read_ids, read_month, read_words
 from ledger.preview import Preview, preview_each, preview_rules
 from ledger.propose import APPROVE, OWN_PROPOSAL
 from ledger.scope_preview import preview_scopes_each
@@ -194,13 +194,16 @@ def _show(request: HttpRequest, company: Company, rules: Sequence[FeeRule], *, c
 @company_page(permission="ledger.view_feerule")
 def decide(request: HttpRequest, company: Company) -> HttpResponse:
     """Approve, return, withdraw or end rules. An approval counts only for the effect that was shown."""
-    action, reason = request.POST.get("action", ""), request.POST.get("reason", "")
+    action, reason = request.POST.get("action", ""), read_words(request.POST.get("reason", ""))
     back = _back(request, company)
     user: Any = request.user
     try:
         if action == "retire":
-            ids = [int(value) for value in request.POST.getlist("rule") if value.isdigit()]
-            ids = list(FeeRule.objects.filter(company=company, pk__in=ids).values_list("pk", flat=True))
+            ids = list(
+                FeeRule.objects.filter(company=company, pk__in=read_ids(request.POST.getlist("rule"))).values_list(
+                    "pk", flat=True
+                )
+            )
             retire(rule_ids=ids, approver=user, reason=reason, valid_to=read_month(request.POST.get("valid_to", "")))
             messages.success(request, "The rule was ended.")
             return HttpResponseRedirect(back)
@@ -233,9 +236,10 @@ def decide(request: HttpRequest, company: Company) -> HttpResponse:
 @company_page(permission="ledger.view_scoperule")
 def decide_scopes(request: HttpRequest, company: Company) -> HttpResponse:
     """Approve, return or withdraw scope rules."""
-    action, reason = request.POST.get("action", ""), request.POST.get("reason", "")
-    ids = [int(value) for value in request.POST.getlist("rule") if value.isdigit()]
-    ids = list(ScopeRule.objects.filter(company=company, pk__in=ids).values_list("pk", flat=True))
+    action, reason = request.POST.get("action", ""), read_words(request.POST.get("reason", ""))
+    ids = list(
+        ScopeRule.objects.filter(company=company, pk__in=read_ids(request.POST.getlist("rule"))).values_list("pk", flat=True)
+    )
     user: Any = request.user
     try:
         if action == "approve":
@@ -293,11 +297,11 @@ def _chosen(request: HttpRequest, company: Company) -> list[FeeRule]:
     """The waiting proposals that an address or a form names, by id or by group. Others are left out."""
     values = _posted(request)
     waiting = FeeRule.objects.filter(company=company, status=FeeRule.Status.PROPOSED)
-    wanted = Q(pk__in=[int(value) for value in values.getlist("rule") if value.isascii() and value.isdigit() and len(value) < 19])
+    wanted = Q(pk__in=read_ids(values.getlist("rule")))
     for key in values.getlist("group"):
         author, _, source = key.partition(":")
-        if author.isascii() and author.isdigit() and len(author) < 19 and "\x00" not in source:
-            wanted |= Q(author=int(author), source=source)
+        if ids := read_ids([author]):
+            wanted |= Q(author__in=ids, source=read_words(source))
     return list(waiting.filter(wanted).select_related("category", "author", "company").order_by("pk"))
 
 

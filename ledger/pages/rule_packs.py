@@ -13,7 +13,7 @@ from channels import registry
 from channels.models import Shop
 from ledger.models import FeeRule
 from ledger.packs import default_rules, new_defaults, propose_pack, propose_to_companies
-from ledger.pages.rule_words import RuleRow, channel_label
+from ledger.pages.rule_words import RuleRow, channel_label, read_ids, read_words
 from ledger.propose import RuleRefused, may_propose
 from nova.models import Company
 from nova.pages import company_page, my_companies, render_page
@@ -83,7 +83,7 @@ def _propose_to_others(request: HttpRequest, company: Company, others: list[Comp
     targets = [row for row in others if row.code in wanted]
     if not targets:
         raise RuleRefused("Tick at least one company.")
-    picked = [int(value) for value in request.POST.getlist("rule") if value.isascii() and value.isdigit() and len(value) < 19]
+    picked = read_ids(request.POST.getlist("rule"))
     if request.POST.get("extent") == "picked" and not picked:
         raise RuleRefused("Tick at least one rule, or take all of them.")
     done = propose_to_companies(
@@ -92,7 +92,7 @@ def _propose_to_others(request: HttpRequest, company: Company, others: list[Comp
         author=request.user,  # type: ignore[arg-type]
         rule_ids=picked if request.POST.get("extent") == "picked" else None,
         only_seen="only_seen" in request.POST,
-        reason=request.POST.get("reason", "").strip(),
+        reason=read_words(request.POST.get("reason", "")),
     )
     for target in targets:
         count = done[target.pk]

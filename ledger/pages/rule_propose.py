@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from channels.records import CONTEXTS
 from ledger.models import FeeType, PnlMonth
 from ledger.pages.rule_inbox import Effect
-from ledger.pages.rule_words import category_choices, channel_label, read_category, read_month
+from ledger.pages.rule_words import category_choices, channel_label, read_category, read_ids, read_month, read_words
 from ledger.preview import preview_rules
 from ledger.propose import RuleData, RuleRefused, build_rules, may_propose, propose_rules
 from ledger.suggest import Suggestion, suggest
@@ -151,9 +151,7 @@ def _items(form: Form, *, reason_needed: bool) -> list[RuleData]:
 
 def _read(request: HttpRequest, company: Company) -> Form:
     values: Any = request.POST if request.method == "POST" else request.GET
-    ids = list(
-        dict.fromkeys(int(value) for value in values.getlist("type") if value.isascii() and value.isdigit() and len(value) < 19)
-    )
+    ids = read_ids(values.getlist("type"))
     seen = PnlMonth.objects.filter(company=company, fee_type__in=ids).order_by().values("fee_type").distinct()
     types = FeeType.objects.in_bulk(list(seen.values_list("fee_type", flat=True)))
     if not types:
@@ -163,7 +161,7 @@ def _read(request: HttpRequest, company: Company) -> Form:
     suggestions = {pk: item.suggestion for pk, item in items.items()}
     if mapped := [fee_type for pk, fee_type in types.items() if pk not in items]:
         suggestions |= suggest(company=company, user=request.user, fee_types=mapped)  # type: ignore[arg-type]
-    form = Form(rows=[], valid_from=values.get("valid_from", ""), reason=values.get("reason", "").replace("\x00", ""))
+    form = Form(rows=[], valid_from=values.get("valid_from", ""), reason=read_words(values.get("reason", "")))
     for pk in ids:
         if pk not in types:
             continue
@@ -173,11 +171,11 @@ def _read(request: HttpRequest, company: Company) -> Form:
         )
         if request.method == "POST":
             row.use = f"use-{pk}" in values
-            row.category = values.get(f"category-{pk}", "").strip()
+            row.category = read_words(values.get(f"category-{pk}", ""))
             reach = values.get(f"reach-{pk}", "exact")
             row.reach = reach if reach in REACH else "exact"
-            row.path = values.get(f"path-{pk}", row.path).replace("\x00", "").strip()[:200]
-            row.name = values.get(f"name-{pk}", row.name).replace("\x00", "").strip()[:200]
+            row.path = read_words(values.get(f"path-{pk}", row.path))[:200]
+            row.name = read_words(values.get(f"name-{pk}", row.name))[:200]
             context = values.get(f"context-{pk}", row.context)
             row.context = context if context in (*CONTEXTS, "*") else row.context
         elif suggestion:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -121,6 +122,16 @@ def category_choices() -> list[FeeCategory]:
 def read_category(text: str) -> str:
     """The code in what somebody typed or picked: "plt.referral" or "plt.referral · Referral fee" """
     return text.split("·", 1)[0].strip()
+
+
+def read_ids(values: Iterable[str]) -> list[int]:
+    """The row ids among the values of a form or an address; whatever is none is left out."""
+    return list(dict.fromkeys(int(value) for value in values if value.isascii() and value.isdigit() and len(value) < 19))
+
+
+def read_words(text: str) -> str:
+    """Words as somebody entered them, without the one character that cannot be kept."""
+    return text.replace("\x00", "").strip()
 
 
 def read_month(text: str) -> date | None:

@@ -11,7 +11,7 @@ from django.urls import path, reverse
 from ledger.classify import RuleBook
 from ledger.models import FeeRule, FeeType, Mapping, PnlMonth
 from ledger.pages import rule_inbox, rule_packs, rule_propose
-from ledger.pages.rule_words import RuleRow, channel_label, history_of, months_of, why
+from ledger.pages.rule_words import RuleRow, channel_label, history_of, months_of, read_ids, read_words, why
 from ledger.preview import preview_retirement
 from ledger.propose import APPROVE, may_propose
 from ledger.supersede import affected_types
@@ -25,9 +25,8 @@ PER_PAGE = 50
 @company_page(permission="ledger.view_feerule")
 def worklist(request: HttpRequest, company: Company) -> HttpResponse:
     """Fee types without a category, most money first, each with examples and a suggestion; select some and propose."""
-    channel, search = request.GET.get("channel", ""), request.GET.get("q", "").replace("\x00", "").strip()
-    number = request.GET.get("page", "")
-    page = max(int(number), 1) if number.isascii() and number.isdigit() and len(number) < 6 else 1
+    channel, search = read_words(request.GET.get("channel", "")), read_words(request.GET.get("q", ""))
+    page = min(next(iter(read_ids([request.GET.get("page", "")])), 0) or 1, 100_000)
     user: Any = request.user
     work = read_worklist(company=company, user=user, channel=channel, search=search, offset=(page - 1) * PER_PAGE, limit=PER_PAGE)
     rules = FeeRule.objects.filter(company=company)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from decimal import Decimal as D
 from types import SimpleNamespace
 
@@ -13,11 +14,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from channels.models import Shop
+from channels.records import StatementRecord
 from ledger.approve import RuleData, ScopeData, approve, propose_rules, propose_scopes
 from ledger.models import FeeRule, FeeType, Mapping, ScopeRule
 from ledger.worklist import read_worklist
 from nova.models import Company, User
-from tests.ledger.fake_channel import fake_channel, make_company, make_document, take, voucher
+from tests.ledger.fake_channel import NOON, fake_channel, make_company, make_document, take, voucher
 from tests.ledger.people import APPROVER, CLERK, make_approver, make_clerk, make_user
 
 pytestmark = pytest.mark.django_db
@@ -80,9 +82,31 @@ def test_reversed_lines_are_no_examples_and_no_money(desk):
 
 
 def test_only_the_unmapped_months_of_a_fee_are_on_the_worklist(desk):
-    rule = propose(desk)
+    march = datetime(2026, 3, 5, 12, tzinfo=UTC)
+    later = voucher("statement", "S/3", [("referral fee", "-7")], order="O3", statement="S", event_at=march, posted_at=march)
+    take(desk.shop, desk.company, "books", [later])
+
+    def on_the_list() -> list[tuple[D, int, list[D]]]:
+        items = read_worklist(company=desk.company, search="Referral").items
+        return [(item.amount, item.months, [example.amount for example in item.examples]) for item in items]
+
+    assert on_the_list() == [(D(-22), 2, [D(-7), D(-15)])]
+    item = RuleData("fake", "referral fee", "plt.referral", valid_from=date(2026, 2, 1))
+    (rule,) = propose_rules(company=desk.company, author=desk.clerk, items=[item])
     approve(rule_ids=[rule.pk], approver=desk.approver)
-    assert "referral fee" not in {item.fee_type.name for item in read_worklist(company=desk.company).items}
+    assert on_the_list() == [(D(-15), 1, [D(-15)])]
+    (rest,) = propose_rules(company=desk.company, author=desk.clerk, items=[RuleData("fake", "referral*", "plt.referral")])
+    approve(rule_ids=[rest.pk], approver=desk.approver)
+    assert on_the_list() == []
+
+
+def test_a_remainder_of_a_statement_is_no_fee_to_map(desk):
+    head = StatementRecord("S9", "USD", total=D("11"), line_count=1, closed_at=NOON)
+    record = voucher("statement", "S9/1", [("sale", "10")], order="O9", statement="S9")
+    take(desk.shop, desk.company, "books", [record], [head])
+    item = next(row for row in read_worklist(company=desk.company, user=desk.clerk).items if row.fee_type.name == "difference")
+    assert item.remainder and item.suggestion is None and item.amount == D(1)
+    assert "No fee: the part of a statement" in signed_in(desk.clerk).get(url("worklist", desk.company)).content.decode()
 
 
 def test_a_fee_that_waits_for_approval_says_so(desk):
@@ -367,3 +391,23 @@ def test_pages_read_no_more_for_a_hundred_fees_than_for_three(desk):
     assert many == few
     assert max(many) <= 32, many
     make_document(desk.shop, "unused")
+
+
+@pytest.mark.parametrize("strange", ["\x00", "²", "9" * 40, "-1", "a' OR 1=1", "1:\x00"])
+def test_strange_words_in_an_address_or_a_form_break_nothing(desk, strange):
+    propose(desk)
+    clerk, approver = signed_in(desk.clerk), signed_in(desk.approver)
+    for name in ("worklist", "inbox", "rule_preview", "propose", "rule_packs"):
+        query = {"q": strange, "channel": strange, "page": strange, "rule": strange, "group": strange, "type": strange}
+        assert clerk.get(url(name, desk.company), query).status_code in (200, 302, 404), name
+    form = {"rule": strange, "group": strange, "action": strange, "reason": strange, "valid_to": strange, "next": strange}
+    for action in (strange, "approve", "return", "withdraw", "retire"):
+        for name in ("rule_decide", "scope_decide"):
+            assert approver.post(url(name, desk.company), form | {"action": action}).status_code in (200, 302), (name, action)
+    pk = fee_type("sale").pk
+    values = dict.fromkeys((f"category-{pk}", f"reach-{pk}", f"path-{pk}", f"name-{pk}", "reason", "valid_from"), strange)
+    answer = clerk.post(url("propose", desk.company), {"type": pk, f"use-{pk}": "on", "action": "send", **values})
+    assert answer.status_code == 422
+    packs = {"action": strange, "channel": strange, "company": strange, "rule": strange, "reason": strange}
+    assert clerk.post(url("rule_packs", desk.company), packs).status_code == 200
+    assert FeeRule.objects.get(company=desk.company).status == "proposed"

@@ -222,7 +222,7 @@ def test_a_whole_pack_over_thousands_of_fee_types_is_previewed_in_few_statements
     seconds = time.perf_counter() - started
     assert (effect.lines, effect.fee_types) == (number * 12, number)
     assert len(queries) <= 10
-    assert seconds < 3, f"{seconds:.2f} s"
+    assert seconds < 5, f"{seconds:.2f} s"
     started = time.perf_counter()
     approve(rule_ids=[rule.pk for rule in rules], approver=make_approver(company))
     assert time.perf_counter() - started < 15
