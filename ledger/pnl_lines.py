@@ -6,16 +6,17 @@ event day first; a page goes on after the last line of the one before (keyset), 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
 
+from ledger.pnl import exact_sum
 from ledger.pnl_frame import Frame, read_frame
-from ledger.pnl_question import Condition, Question, check_question, conditions_of
+from ledger.pnl_question import Condition, Dimension, Question, check_question, conditions_of, period_end
 from ledger.pnl_sql import SUMS, Plan, Source, Statement, choose_source, compose
 
 #: Days are added to a page's reading until they hold this many times its lines.
@@ -97,17 +98,20 @@ def lines_behind(
     check_question(question, conditions)
     place = _read_place(after) if after else None
     frame = read_frame(question, conditions)
-    count, amount = _totals(question, frame, conditions)
-    days = _days(question, frame, conditions, place, with_reversed)
+    count, amount, months = _totals(question, frame, conditions)
     rows: list[LineRow] = []
-    start = 0
-    while start < len(days) and len(rows) <= limit:
-        end, lines = start, 0
-        while end < len(days) and lines < _MARGIN * (limit + 1 - len(rows)):
-            lines += max(days[end][2], 1)
-            end += 1
-        rows += _lines(question, frame, conditions, days[start:end], place, limit + 1 - len(rows), with_reversed)
-        start = end
+    for window in _windows(months, limit, place):
+        if len(rows) > limit:
+            break
+        days = _days(question, frame, conditions, window, place, with_reversed)
+        start = 0
+        while start < len(days) and len(rows) <= limit:
+            end, lines = start, 0
+            while end < len(days) and lines < _MARGIN * (limit + 1 - len(rows)):
+                lines += max(days[end][2], 1)
+                end += 1
+            rows += _lines(question, frame, conditions, days[start:end], place, limit + 1 - len(rows), with_reversed)
+            start = end
     more = len(rows) > limit
     rows = rows[:limit]
     return LinePage(
@@ -133,24 +137,54 @@ def _fetch(statement: Statement, select: str) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
-def _totals(question: Question, frame: Frame, conditions: tuple[Condition, ...]) -> tuple[int, Decimal]:
-    plan = Plan(question, frame, (), conditions, choose_source(question, conditions, frame, by=()))
-    row = _fetch(compose(plan), f"SELECT {SUMS} FROM placed")[0]
-    return int(row[5]), row[0]
-
-
+Month = tuple[date, int]
+Window = tuple[date | None, date | None]
 Day = tuple[date, list[int], int]
+
+
+def _totals(question: Question, frame: Frame, conditions: tuple[Condition, ...]) -> tuple[int, Decimal, list[Month] | None]:
+    """Lines and amount of the figure and, where the month rollup knows them, its event months with their lines."""
+    source = choose_source(question, conditions, frame, by=())
+    if source is Source.MONTHS:
+        plan = Plan(question, frame, (), conditions, source, extra=("event_month",))
+        rows = _fetch(compose(plan), f"SELECT event_month, {SUMS} FROM placed GROUP BY event_month ORDER BY event_month DESC")
+        return sum(int(row[6]) for row in rows), exact_sum(row[1] for row in rows), [(row[0], int(row[6])) for row in rows]
+    row = _fetch(compose(Plan(question, frame, (), conditions, source)), f"SELECT {SUMS} FROM placed")[0]
+    return int(row[5]), row[0], None
+
+
+def _windows(months: list[Month] | None, limit: int, place: tuple[date, int] | None) -> Iterator[Window]:
+    """Spans of event days to look at one after another, newest first: months enough to fill a page at a time."""
+    if months is None:
+        yield None, None
+        return
+    newest: date | None = None
+    lines = 0
+    for month, number in months:
+        if place and month > place[0]:
+            continue
+        newest = newest or month
+        lines += number
+        if lines > limit:
+            yield month, period_end(Dimension.MONTH, newest) - timedelta(days=1)
+            newest, lines = None, 0
+    if newest:
+        yield months[-1][0], period_end(Dimension.MONTH, newest) - timedelta(days=1)
 
 
 def _days(
     question: Question,
     frame: Frame,
     conditions: tuple[Condition, ...],
+    window: Window,
     place: tuple[date, int] | None,
     with_reversed: bool,
 ) -> list[Day]:
     """(event day, fee types, lines) of what is behind the figure, newest first, from where the page begins."""
-    plan = Plan(question, frame, (), conditions, Source.DAYS, extra=("event_on",), event_days=(None, place[0] if place else None))
+    first, last = window
+    if place:
+        last = min(last or place[0], place[0])
+    plan = Plan(question, frame, (), conditions, Source.DAYS, extra=("event_on",), event_days=(first, last))
     having = "" if with_reversed else "HAVING sum(lines) > 0"
     rows = _fetch(
         compose(plan),

@@ -19,7 +19,7 @@ from typing import Any
 
 from ledger.models.rollups import Clock
 from ledger.pnl_frame import OUTSIDE, Frame
-from ledger.pnl_question import ARTICLES, PERIODS, UNIFIED, Condition, Dimension, Question
+from ledger.pnl_question import ARTICLES, PERIODS, UNIFIED, Condition, Dimension, Question, period_end
 
 SUMS = """
     trim_scale(coalesce(sum(amount), 0)) AS amount,
@@ -144,7 +144,7 @@ def _columns(plan: Plan) -> list[str]:
         columns.append("listing_id")
     if plan.by_article and plan.frame.dated:
         columns.append("moment")
-    return [*columns, *plan.extra]
+    return list(dict.fromkeys([*columns, *plan.extra]))
 
 
 # What the source tables call the columns; `moment` decides which components of a listing hold.
@@ -269,7 +269,7 @@ def _numbers(count: int) -> str:
 
 
 def _span(plan: Plan, statement: Statement, day: str) -> list[str]:
-    """The dates that are asked for, on the question's clock."""
+    """The dates that are asked for, on the question's clock; also as plain bounds, which indexes can answer."""
     found = []
     paid = plan.question.clock == Clock.PAID
     start, end = plan.question.start, plan.question.end
@@ -280,11 +280,26 @@ def _span(plan: Plan, statement: Statement, day: str) -> list[str]:
         found.append(f"({day} >= {statement.value(start)}{unpaid})")
     if end:
         found.append(f"({day} < {statement.value(end)}{unpaid})")
+    with_unpaid = open_end
     for condition in plan.conditions:
         if condition.dimension in PERIODS:
-            days = statement.value([date.fromisoformat(value) for value in condition.known])
+            firsts = [date.fromisoformat(value) for value in condition.known]
             none = f" OR ({day}) IS NULL" if condition.empty else ""
+            days = statement.value(firsts)
             found.append(f"({_PERIOD[condition.dimension].format(day=day)} = ANY({days}::date[]){none})")
+            if firsts and not condition.empty:
+                lowest, highest = min(firsts), period_end(condition.dimension, max(firsts))
+                found.append(f"{day} >= {statement.value(lowest)} AND {day} < {statement.value(highest)}")
+                start, end = max(start or lowest, lowest), min(end or highest, highest)
+                with_unpaid = False
+    if paid and not with_unpaid and start and end:
+        found.append(
+            f"""fact.statement_id IN (
+                SELECT paid.id FROM ledger_statement paid
+                JOIN ledger_payout transfer ON transfer.company_id = paid.company_id AND transfer.id = paid.payout_id
+                WHERE paid.company_id = %(company)s AND transfer.paid_on >= {statement.value(start)}
+                    AND transfer.paid_on < {statement.value(end)})"""
+        )
     return found
 
 
