@@ -444,7 +444,9 @@ class _Writer:
             if not parts or self._told_once(families):
                 continue
             groups: dict[str, list[Known]] = defaultdict(list)
-            for row in self._select("family = ANY(%s) AND event = 'other' AND part = ANY(%s)", [sorted(families), parts]):
+            for row in self._select(
+                "family = ANY(%s) AND event = 'other' AND part = ANY(%s) AND part <> ''", [sorted(families), parts]
+            ):
                 groups[row.part].append(row)
             reverse: list[int] = []
             restore: list[int] = []

@@ -66,6 +66,17 @@ class Voucher(Owned):
         indexes = [
             models.Index(fields=["company", "shop", "order_ref"], name="ledger_voucher_order", condition=~Q(order_ref="")),
             models.Index(fields=["company", "document"], name="ledger_voucher_document"),
+            # How much of a statement is there is asked with every page of it.
+            models.Index(
+                fields=["company", "statement"],
+                name="ledger_voucher_statement",
+                condition=Q(current=True, statement__isnull=False),
+            ),
+            models.Index(
+                fields=["company", "shop", "part"],
+                name="ledger_voucher_twin",
+                condition=Q(current=True, event="other") & ~Q(part=""),
+            ),
             models.Index(
                 fields=["company", "shop", "posted_on"],
                 name="ledger_voucher_weak",
