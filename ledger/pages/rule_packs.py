@@ -54,7 +54,6 @@ def packs(request: HttpRequest, company: Company) -> HttpResponse:
         others=others,
         rows=[RuleRow(rule, user) for rule in approved.order_by("channel", "path", "name")[:500]],
         count=approved.count(),
-        may_approve=user.has_perm("ledger.approve_rules"),
     )
 
 

@@ -123,6 +123,9 @@ def test_the_author_can_not_approve_by_sql(desk):
     attempts = [
         f"UPDATE ledger_feerule SET status = 'approved', approver_id = author_id WHERE id = {rule.pk}",
         f"UPDATE ledger_feerule SET author_id = {desk.approver.pk} WHERE id = {rule.pk}",
+        f"UPDATE ledger_feerule SET status = 'approved', approver_id = {desk.approver.pk}, author_id = {desk.approver.pk} WHERE id = {rule.pk}",
+        f"UPDATE ledger_feerule SET status = 'withdrawn', approver_id = {desk.approver.pk} WHERE id = {rule.pk}",
+        f"UPDATE ledger_feerule SET status = 'retired', approver_id = {desk.approver.pk} WHERE id = {rule.pk}",
         f"UPDATE ledger_feerule SET name = '*' WHERE id = {rule.pk}",
         f"UPDATE ledger_feerule SET status = 'draft' WHERE id = {rule.pk}",
         f"DELETE FROM ledger_feerule WHERE id = {rule.pk}",

@@ -328,6 +328,9 @@ def test_scope_rules_wait_in_the_inbox_with_their_effect(desk):
     assert "leaves" in page and "\u221215.00" in page
     client.post(url("scope_decide", desk.company), {"rule": scope.pk, "action": "approve"})
     assert ScopeRule.objects.get(pk=scope.pk).status == "approved"
+    later = ScopeData("fake", "plt.referral", "channel", valid_from=date(2026, 2, 1))
+    propose_scopes(company=desk.company, author=desk.clerk, items=[later])
+    assert "no longer holds from February 2026" in client.get(url("inbox", desk.company)).content.decode()
 
 
 def test_packs_are_proposed_by_page_and_wait_in_each_company(desk):
