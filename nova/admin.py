@@ -1,6 +1,6 @@
 """Base classes of Nova's admin: a user sees only the companies they are a member of, in lists, forms, filters and searches.
 
-Below them the admin of companies, people, roles and exchange rates.
+Below them the admin of companies, people and roles.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from unfold.forms import AdminPasswordChangeForm, PaginationInlineFormSet, UserC
 
 from nova.fields import Owned
 from nova.list_export import ListExport
-from nova.models import Company, ExchangeRate, Membership, User
+from nova.models import Company, Membership, User
 from nova.pages import current_company, my_companies
 
 
@@ -313,18 +313,6 @@ class RolesAdmin(SuperuserAdmin, GroupAdmin):
 
     search_fields = ("name",)
     ordering = ("name",)
-
-
-@admin.register(ExchangeRate)
-class ExchangeRateAdmin(ModelAdmin):
-    """What one euro cost on a day; a rate that lines were translated at is kept as it was."""
-
-    list_display = ("on_date", "currency", "rate", "source")
-    list_filter = ("currency", "source")
-    search_fields = ("currency",)
-    date_hierarchy = "on_date"
-    ordering = ("-on_date", "currency")
-    list_per_page = 50
 
 
 @admin.register(Failure)

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.admin.utils import display_for_field, label_for_field, lookup_field
@@ -54,7 +54,7 @@ class ListExport:
             return redirect(f"{request.path}?{query.urlencode()}")
         columns = [name for name in changelist.list_display if name != "action_checkbox" and name not in self.export_leave_out]
         model = changelist.model
-        headers = [str(label_for_field(name, model, self)).capitalize() for name in columns]
+        headers = [str(label_for_field(name, model, cast(Any, self))).capitalize() for name in columns]
         name = f"{model._meta.verbose_name_plural}-{timezone.localdate():%Y-%m-%d}".replace(" ", "-")
         rows = self._export_rows(changelist.queryset, columns)
         return csv_response(headers, rows, name) if wanted == "csv" else xlsx_response(headers, rows, name)
@@ -80,7 +80,7 @@ class ListExport:
                 value = getattr(value, part)
             return value
         try:
-            field, _attribute, value = lookup_field(name, row, self)  # type: ignore[arg-type]
+            field, _attribute, value = lookup_field(name, row, cast(Any, self))
         except ObjectDoesNotExist:
             return ""
         if field is not None and getattr(field, "flatchoices", None):

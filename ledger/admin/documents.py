@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -87,7 +88,7 @@ class WithMoney:
     """Amounts of a list: right-aligned digits, colour and sign; exact in exports."""
 
     export_values = {"amount_cell": "amount"}
-    export_leave_out = ("proof",)
+    export_leave_out: Sequence[str] = ("proof",)
 
     @admin.display(description="amount", ordering="amount")
     def amount_cell(self, obj: Any) -> Any:

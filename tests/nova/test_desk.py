@@ -437,3 +437,29 @@ def test_exported_text_cannot_run_in_a_spreadsheet() -> None:
         "",
         "2026-06-17",
     ]
+
+
+def test_a_rate_entered_or_imported_converts_the_figures_at_once() -> None:
+    euro, euro_shop = company("fjord", "Fjord Outdoor", currency="EUR")
+    take(euro_shop, "9001")
+    client = signed_in(person("clara", euro, role="Finance clerk"))
+    assert not blocks(client)["rates"].empty
+    client.post(reverse("admin:nova_exchangerate_add"), {"currency": "USD", "on_date": "2026-06-17", "rate": "1.25"})
+    found = blocks(client)
+    assert found["rates"].empty
+    assert found["unmapped"].amount == 92  # 115 USD
+    assert ExchangeRate.objects.get().source == "staff"
+    page = reverse("admin:nova_exchangerate_ecb")
+    bad = client.post(page, {"file": SimpleUploadedFile("rates.csv", b"nonsense")})
+    assert bad.status_code == 400
+    assert "Line 1" in bad.content.decode()
+    good = SimpleUploadedFile("rates.csv", b"Date,USD,GBP,\n2026-06-16,1.1,0.9,\n2026-06-17,1.1,0.9,\n")
+    answer = client.post(page, {"file": good}, follow=True)
+    assert "3 rates new" in answer.content.decode()
+    assert "1 entered by staff and kept" in answer.content.decode()
+    assert blocks(client)["unmapped"].amount == 92
+
+
+def test_a_viewer_imports_no_rates(harbour: Company) -> None:
+    client = signed_in(person("vera", harbour, role="Viewer"))
+    assert client.get(reverse("admin:nova_exchangerate_ecb")).status_code == 403
