@@ -25,7 +25,10 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class IngestFigures:
-    """What was measured. Rates are fee lines per second, memory MiB; `*_share` and `*_times` are the ratios of this run."""
+    """What was measured. Rates are fee lines per second, memory MiB; the rest ratios of this run.
+
+    `memory_growth` is the peak at the end over the peak at half of the lines: 1 where memory is flat.
+    """
 
     lines: int
     pages: int
@@ -36,6 +39,7 @@ class IngestFigures:
     again_times: float
     peak_memory_mb: float
     memory_at_quarter_mb: float
+    memory_at_half_mb: float
     memory_growth: float
     raw_copy_per_second: float
     share_of_raw_copy: float
@@ -55,12 +59,12 @@ def bench_ingest(*, lines: int, say: Say) -> IngestFigures:
         say(f"Writing TikTok statement documents of {lines:,} fee lines ...")
         lines = write_pages(documents, lines=lines)
         pages = sum(1 for _page in read_pages(documents))
-        quarter: list[float] = []
+        marks: dict[int, float] = {}
 
         def counted() -> Iterator[tuple[str, bytes]]:
             for number, page in enumerate(read_pages(documents), start=1):
-                if number == max(1, pages // 4):
-                    quarter.append(peak_memory_mb())
+                if number in (max(1, pages // 4), max(1, pages // 2)):
+                    marks[number] = peak_memory_mb()
                 yield page
 
         say(f"Importing {pages:,} documents ...")
@@ -93,8 +97,9 @@ def bench_ingest(*, lines: int, say: Say) -> IngestFigures:
             again_seconds=again_seconds,
             again_times=seconds / again_seconds,
             peak_memory_mb=memory,
-            memory_at_quarter_mb=quarter[0],
-            memory_growth=memory / quarter[0],
+            memory_at_quarter_mb=marks[max(1, pages // 4)],
+            memory_at_half_mb=marks[max(1, pages // 2)],
+            memory_growth=memory / marks[max(1, pages // 2)],
             raw_copy_per_second=raw,
             share_of_raw_copy=rate / raw,
             bulk_create_per_second=bulk,
