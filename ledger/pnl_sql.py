@@ -100,8 +100,8 @@ class Statement:
     parts: list[str] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, name: str, text: str) -> None:
-        self.parts.append(f"{name} AS ({text})")
+    def add(self, name: str, text: str, *, materialized: bool = False) -> None:
+        self.parts.append(f"{name} AS {'MATERIALIZED ' if materialized else ''}({text})")
 
     def value(self, value: Any) -> str:
         """The placeholder of a value."""
@@ -164,7 +164,7 @@ _MONTH_MEASURES = {
 _CLOCK_DAY = {
     Clock.EVENT: "fact.event_on",
     Clock.POSTED: "fact.posted_on",
-    Clock.PAID: "CASE WHEN payout.status IN ('paid', 'in_transit') THEN payout.paid_on END",
+    Clock.PAID: "paid.paid_on",
 }
 
 
@@ -209,9 +209,18 @@ def _month_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
     statement.add("facts", f"SELECT {keys}, {measured} FROM ({listed} UNION ALL {rest}) AS months")
 
 
+_PAID = """
+    SELECT statement.id, payout.paid_on FROM ledger_statement statement
+    JOIN ledger_payout payout ON payout.company_id = statement.company_id AND payout.id = statement.payout_id
+    WHERE statement.company_id = %(company)s AND payout.status IN ('paid', 'in_transit') AND payout.paid_on IS NOT NULL
+"""
+
+
 def _day_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
     """Day rows or fee lines, at the rate of each event day from the original amount."""
     day = _CLOCK_DAY[Clock(plan.question.clock)]
+    if plan.question.clock == Clock.PAID:
+        statement.add("paid", _PAID, materialized=True)
     where = ["fact.company_id = %(company)s", *_common_conditions(plan, statement, "fact.state", "fact.currency", "fact.")]
     where += _span(plan, statement, day)
     if plan.frame.listing_ids is not None:
@@ -227,11 +236,7 @@ def _day_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
     read = {"settled": "fact.state = 'settled'", "period": period.format(day=day)}
     selected = [f"{read.get(column, f'fact.{column}')} AS {column}" for column in columns if column not in derived]
     selected.append("fact.event_on AS rate_day")
-    joins = ""
-    if plan.question.clock == Clock.PAID:
-        joins = """
-        LEFT JOIN ledger_statement statement ON statement.company_id = fact.company_id AND statement.id = fact.statement_id
-        LEFT JOIN ledger_payout payout ON payout.company_id = statement.company_id AND payout.id = statement.payout_id"""
+    joins = "LEFT JOIN paid ON paid.id = fact.statement_id" if plan.question.clock == Clock.PAID else ""
     if plan.source is Source.LINES:
         table = "wanted"
         measures = (
@@ -293,13 +298,8 @@ def _span(plan: Plan, statement: Statement, day: str) -> list[str]:
                 start, end = max(start or lowest, lowest), min(end or highest, highest)
                 with_unpaid = False
     if paid and not with_unpaid and start and end:
-        found.append(
-            f"""fact.statement_id IN (
-                SELECT paid.id FROM ledger_statement paid
-                JOIN ledger_payout transfer ON transfer.company_id = paid.company_id AND transfer.id = paid.payout_id
-                WHERE paid.company_id = %(company)s AND transfer.paid_on >= {statement.value(start)}
-                    AND transfer.paid_on < {statement.value(end)})"""
-        )
+        span = f"paid_on >= {statement.value(start)} AND paid_on < {statement.value(end)}"
+        found.append(f"fact.statement_id = ANY(ARRAY(SELECT id FROM paid WHERE {span}))")
     return found
 
 
