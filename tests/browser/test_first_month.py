@@ -121,6 +121,12 @@ def test_a_settlement_becomes_a_pnl_that_two_people_agreed_on(
     assert page.locator("[data-rules-item]").count() == 3
     picture("worklist")
 
+    # The figure opens the lines behind it; so does the one in the effect of a proposal, below.
+    page.click("[data-rules-item]:has-text('Commission') .rules-money a")
+    page.wait_for_url("**/lines/**")
+    assert "\u221215.00" in page.inner_text("#content") and "\u22127.50" in page.inner_text("#content")
+    page.go_back()
+
     # The clerk maps the commission as suggested, and sees before sending what it would change.
     page.click("[data-rules-item]:has-text('Commission') >> text=Propose")
     assert page.input_value("[data-rules-category]").startswith("plt.referral")
@@ -129,6 +135,8 @@ def test_a_settlement_becomes_a_pnl_that_two_people_agreed_on(
     page.wait_for_selector("#effect")
     assert "\u221222.50" in page.inner_text("#effect")
     picture("propose")
+    answer = page.request.get(f"{live_server.url}{page.get_attribute('#effect td.num a', 'href')}")
+    assert answer.ok and "\u221215.00" in answer.text()
     page.click("text=Send to the approver")
     page.wait_for_url("**/rules/worklist/")
     rule = FeeRule.objects.get(company=harbour)
