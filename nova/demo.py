@@ -38,6 +38,13 @@ WAITING = ("Storage Fee", "WAREHOUSE_DAMAGE", "FBT_WAREHOUSE_SERVICE_FEE", "refu
 UNMATCHED = (("lumen", "LS-BALM"), ("harbour", "HG-BLANKET"))
 
 
+_MAIL = "@agency.example"
+
+
+class DemoRefused(Exception):
+    """The demo cannot be made in this database; the message says why and what to do."""
+
+
 @dataclass(frozen=True)
 class SignIn:
     """Who may sign in to the demo, and how."""
@@ -53,11 +60,16 @@ def load_demo(*, tell: Tell) -> list[SignIn]:
     """Make or complete the demo. Returns the sign-ins.
 
     Each step is a transaction of its own (an import: one per document), so it may be interrupted anywhere.
+
+    Raises:
+        DemoRefused: the database holds users or companies of these names that are not the demo's.
     """
     tell("Companies and staff", 0, 1)
-    companies = {entity.code: _make_company(entity) for entity in (people.HARBOUR, people.LUMEN)}
-    shops = {(store.company.code, store.code): _make_shop(companies[store.company.code], store) for store in people.STORES}
-    sign_ins = _make_staff(list(companies.values()))
+    with transaction.atomic():
+        _refuse_others()
+        companies = {entity.code: _make_company(entity) for entity in (people.HARBOUR, people.LUMEN)}
+        shops = {(store.company.code, store.code): _make_shop(companies[store.company.code], store) for store in people.STORES}
+        sign_ins = _make_staff(list(companies.values()))
     days = papers.span(companies[people.HARBOUR.code].created_at.date())
     tell("Exchange rates", 0, 1)
     _load_rates(days)
@@ -70,6 +82,22 @@ def load_demo(*, tell: Tell) -> list[SignIn]:
         _match_listings(company)
     _decide_fees(companies, tell)
     return sign_ins
+
+
+def _refuse_others() -> None:
+    """The demo gives its users a known password; it must never touch those of a real installation."""
+    names = [person.username for person in people.STAFF]
+    known = User.objects.filter(username__in=names)
+    others = list(known.exclude(email__endswith=_MAIL).values_list("username", flat=True))
+    if not others and known.exists():
+        return
+    codes = [entity.code for entity in (people.HARBOUR, people.LUMEN)]
+    others += list(Company.objects.filter(code__in=codes).values_list("code", flat=True))
+    if others:
+        raise DemoRefused(
+            f"This database has {', '.join(sorted(others))} already, which the demo would make and did not. "
+            "Give the demo a database of its own: set NOVA_HOME to another folder, or DATABASE_URL to another database."
+        )
 
 
 def _make_company(entity: people.Entity) -> Company:
@@ -92,26 +120,25 @@ def _make_shop(company: Company, store: people.Store) -> Shop:
 def _make_staff(companies: list[Company]) -> list[SignIn]:
     password = demo_password()
     sign_ins = []
-    with transaction.atomic():
-        for person in people.STAFF:
-            user, _created = User.objects.get_or_create(
-                username=person.username,
-                defaults={
-                    "first_name": person.first_name,
-                    "last_name": person.last_name,
-                    "email": f"{person.username}@agency.example",
-                    "is_staff": True,
-                    "is_superuser": not person.role,
-                },
-            )
-            if not user.check_password(password):
-                user.set_password(password)
-                user.save(update_fields=["password"])
-            if person.role:
-                user.groups.add(Group.objects.get(name=person.role))
-            for company in companies:
-                Membership.objects.get_or_create(company=company, user=user)
-            sign_ins.append(SignIn(person.username, password, str(user), person.role or "Superuser", person.does))
+    for person in people.STAFF:
+        user, _created = User.objects.get_or_create(
+            username=person.username,
+            defaults={
+                "first_name": person.first_name,
+                "last_name": person.last_name,
+                "email": f"{person.username}{_MAIL}",
+                "is_staff": True,
+                "is_superuser": not person.role,
+            },
+        )
+        if not user.check_password(password):
+            user.set_password(password)
+            user.save(update_fields=["password"])
+        if person.role:
+            user.groups.add(Group.objects.get(name=person.role))
+        for company in companies:
+            Membership.objects.get_or_create(company=company, user=user)
+        sign_ins.append(SignIn(person.username, password, str(user), person.role or "Superuser", person.does))
     return sign_ins
 
 

@@ -10,8 +10,10 @@ import pytest
 from channels.adapter import DocumentError, Source
 from channels.records import ParsedDocument
 from channels.registry import get_adapter
+from nova.demo import DemoRefused, load_demo
 from nova.demo_data import papers, rates
 from nova.demo_data.papers import Paper
+from nova.models import Company, User
 from nova.rates import read_rates
 
 SPAN = papers.Span(date(2026, 3, 1), date(2026, 5, 20))
@@ -70,3 +72,12 @@ def test_rates_are_in_the_layout_of_the_european_central_bank():
     found = read_rates(rates.reference_rates(seed="x", start=date(2026, 1, 1), end=date(2026, 2, 1)))
     assert {rate.currency for rate in found} == set(rates.AROUND)
     assert len(found) == 3 * 22 and all(rate.on_date.weekday() < 5 for rate in found)
+
+
+@pytest.mark.django_db
+def test_the_demo_refuses_a_database_with_a_user_of_the_same_name():
+    admin = User.objects.create_user("admin", email="ada@harbourgoods.example", password="kept as it is")
+    with pytest.raises(DemoRefused, match="has admin already"):
+        load_demo(tell=lambda what, done, total: None)
+    admin.refresh_from_db()
+    assert admin.check_password("kept as it is") and not Company.objects.exists()

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ledger.pnl_print import as_values, remarks
-from nova.demo import SignIn, Tell, demo_problems, load_demo
+from nova.demo import DemoRefused, SignIn, Tell, demo_problems, load_demo
 from nova.demo_data import people
 from nova.demo_table import month_report, terminal_table
 from nova.management.commands.up import add_address_arguments
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             prepare(say=console.print)
             with _progress(console) as tell:
                 sign_ins = load_demo(tell=tell)
-        except (PortTaken, PostgresError) as error:
+        except (PortTaken, PostgresError, DemoRefused) as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             raise CommandError("Interrupted. Run it again, it goes on where it was.", returncode=130) from None
