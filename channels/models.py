@@ -83,7 +83,7 @@ class Document(Owned):
         triggers = [pgtrigger.Protect(name="immutable", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
-        return self.filename or f"{self.kind} {self.outside_id}"
+        return self.filename or f"{self.kind.replace('_', ' ').capitalize() or 'Document'} {self.outside_id}"
 
     def content(self) -> bytes:
         """The bytes as they were kept."""
