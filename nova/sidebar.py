@@ -172,6 +172,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 rows("Shops", "channels_shop", "store"),
                 rows("SKUs", "inventory_sku", "inventory_2"),
                 rows("Listings", "inventory_listing", "sell"),
+                rows("What listings are made of", "inventory_listingcomponent", "account_tree"),
             ],
         },
         {

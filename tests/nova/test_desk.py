@@ -9,6 +9,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -463,3 +464,12 @@ def test_a_rate_entered_or_imported_converts_the_figures_at_once() -> None:
 def test_a_viewer_imports_no_rates(harbour: Company) -> None:
     client = signed_in(person("vera", harbour, role="Viewer"))
     assert client.get(reverse("admin:nova_exchangerate_ecb")).status_code == 403
+
+
+def test_a_company_made_by_command_has_the_members_it_names(capsys: pytest.CaptureFixture[str]) -> None:
+    mara = person("mara", superuser=True)
+    call_command("add_company", "fjord", "--currency", "EUR", "--member", "mara")
+    assert signed_in(mara).get(reverse("admin:index")).context["site_subheader"] == "fjord"
+    with pytest.raises(CommandError, match="no user nobody"):
+        call_command("add_company", "harbour", "--currency", "EUR", "--member", "nobody")
+    assert not Company.objects.filter(code="harbour").exists()

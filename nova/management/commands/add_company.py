@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from nova.models import Company
+from nova.models import Company, Membership, User
 
 
 class Command(BaseCommand):
@@ -19,10 +19,16 @@ class Command(BaseCommand):
         parser.add_argument("--currency", required=True, help="Base currency of the books, such as EUR.")
         parser.add_argument("--name", help="Full name; the code when left out.")
         parser.add_argument("--time-zone", help="Zone in which days and months of the P&L are cut (default UTC).")
+        parser.add_argument(
+            "--member", metavar="USER", action="append", default=[], help="User who may see and work on it; may be repeated."
+        )
         parser.add_argument("--json", action="store_true", help="Print the company as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         code = options["code"]
+        users = {user.username: user for user in User.objects.filter(username__in=options["member"])}
+        if unknown := sorted(set(options["member"]) - users.keys()):
+            raise CommandError(f"There is no user {', '.join(unknown)}. Nothing was changed.", returncode=2)
         wanted = {
             "currency": options["currency"].strip().upper(),
             **({"name": options["name"].strip()} if options["name"] else {}),
@@ -46,6 +52,8 @@ class Command(BaseCommand):
             ]
             if other:
                 raise CommandError(f"Company {code} is known with {'; '.join(other)}. Nothing was changed.")
+        for user in users.values():
+            Membership.objects.get_or_create(company=company, user=user)
         if options["json"]:
             values = {name: getattr(company, name) for name in ("code", "name", "currency", "time_zone")}
             self.stdout.write(json.dumps({**values, "created": created}, ensure_ascii=False))
