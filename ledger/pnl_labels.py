@@ -40,6 +40,8 @@ class Keys:
             reader = _READERS.get(dimension, Keys._plain)
             self.labels[dimension], self._key[dimension], self._rank[dimension] = {}, {}, {}
             reader(self, dimension, raw[dimension])
+            order = {self._key[dimension][word]: place for word, place in self.ranks(dimension).items()}
+            self.labels[dimension] = dict(sorted(self.labels[dimension].items(), key=lambda pair: order[pair[0]]))
 
     def words(self, dimension: Dimension) -> dict[Any, str]:
         """The key a cell carries, by the raw one."""

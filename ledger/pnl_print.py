@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as Grid
 
@@ -30,15 +31,10 @@ def print_report(report: Report, console: Console) -> None:
     The console is widened to the table, so that no figure is cut when the output goes into a file.
     """
     grid = _layout_grid(report) if has_layout(report) else _flat_grid(report)
-    grid.title = _title(report)
-    grid.title_justify = "left"
     if not console.is_terminal or console.width < 60:
         console.width = max(console.width, console.measure(grid, options=console.options.update(width=10_000)).maximum + 1)
-    if not report.cells:
-        console.print(grid.title)
-        console.print("There is no money in this P&L yet.")
-    else:
-        console.print(grid)
+    console.print(_title(report), soft_wrap=True, style="bold")
+    console.print(grid if report.cells else "There is no money in this P&L yet.")
     for sentence in remarks(report):
         console.print(sentence, soft_wrap=True)
 
@@ -47,7 +43,7 @@ def _title(report: Report) -> str:
     question = report.question
     span = ""
     if question.start or question.end:
-        span = f", {question.start or 'the beginning'} to {question.end or 'today'} (exclusive)"
+        span = (f", from {question.start}" if question.start else "") + (f", before {question.end}" if question.end else "")
     scope = "" if question.scope == "unified" else f", {question.scope} page"
     return f"P&L of {question.company.name}, {report.currency}, by {_CLOCKS[str(question.clock)]}{scope}{span}"
 
@@ -82,7 +78,7 @@ def percent(share: Decimal) -> str:
 
 def _layout_grid(report: Report) -> Grid:
     table = layout(report, total=True)
-    grid = Grid(show_header=True, header_style="bold", pad_edge=False)
+    grid = Grid(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
     grid.add_column(report.currency, no_wrap=True)
     for label in table.labels:
         grid.add_column(label, justify="right", no_wrap=True)
@@ -110,7 +106,7 @@ def _flat_grid(report: Report) -> Grid:
         key = tuple(key for dimension, key in zip(by, cell.keys, strict=True) if dimension is not across)
         rows.setdefault(key, {})[column] = cell.amount
     columns = sorted({column for row in rows.values() for column in row}, key=lambda column: (column == "", column))
-    grid = Grid(show_header=True, header_style="bold", pad_edge=False)
+    grid = Grid(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
     shown = [dimension for dimension in by if dimension is not across]
     for dimension in shown:
         grid.add_column(dimension.replace("_", " ").capitalize(), no_wrap=True)

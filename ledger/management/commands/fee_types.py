@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -44,7 +45,7 @@ class Command(BaseCommand):
         self._print(rows, company, options["unmapped"])
 
     def _print(self, rows: list[dict[str, Any]], company: Company, unmapped: bool) -> None:
-        grid = Table(pad_edge=False)
+        grid = Table(box=SIMPLE_HEAD, pad_edge=False)
         for name in ("Channel", "Fee type", "Context"):
             grid.add_column(name, overflow="fold")
         for name in ("Lines", company.currency, "At stake"):
