@@ -77,12 +77,13 @@ class Frame:
 
 _FRAME = """
     SELECT
-        (SELECT json_agg(json_build_array(shop.id, shop.code, shop.name, shop.channel, shop.channel = ANY(%(needing)s::text[])
+        (SELECT json_agg(json_build_array(shop.id, shop.code, shop.name, shop.channel, shop.channel = ANY(%(channels)s::text[])
             AND NOT EXISTS (
-                SELECT 1 FROM channels_document document
+                SELECT 1 FROM unnest(%(channels)s::text[], %(kinds)s::text[]) AS revenue(channel, kind)
+                JOIN channels_document document ON document.company_id = shop.company_id AND document.shop_id = shop.id
+                    AND document.kind = revenue.kind
                 JOIN ledger_ledgerintake intake ON intake.company_id = document.company_id AND intake.document_id = document.id
-                WHERE document.company_id = shop.company_id AND document.shop_id = shop.id AND intake.state = 'taken'
-                    AND (shop.channel || ' ' || document.kind) = ANY(%(kinds)s::text[])
+                WHERE revenue.channel = shop.channel AND intake.state = 'taken'
             )))
          FROM channels_shop shop WHERE shop.company_id = %(company)s),
         (SELECT json_agg(json_build_array(id, code, name, section, position)) FROM ledger_feecategory),
@@ -109,15 +110,15 @@ def read_frame(question: Question, conditions: Sequence[Condition]) -> Frame:
         ValueError: a filter names something that does not exist, or there is no exchange rate for the currency.
     """
     company = question.company
-    needing = {code: adapter.revenue_kinds for code, adapter in registry.adapters().items() if adapter.revenue_kinds}
+    revenue = [(code, kind) for code, adapter in registry.adapters().items() for kind in sorted(adapter.revenue_kinds)]
     wanted = {condition.dimension for condition in conditions} | set(question.by)
     with connection.cursor() as cursor:
         cursor.execute(
             _FRAME.format(rules="ledger_scoperule" if question.known_at is None else _RULES_KNOWN_AT),
             {
                 "company": company.pk,
-                "needing": list(needing),
-                "kinds": [f"{code} {kind}" for code, kinds in needing.items() for kind in kinds],
+                "channels": [code for code, _kind in revenue],
+                "kinds": [kind for _code, kind in revenue],
                 "articles": bool(wanted & ARTICLES),
                 "currency": question.report_currency,
                 "base": company.currency,
