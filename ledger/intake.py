@@ -438,8 +438,9 @@ def take_parsed(
     with transaction.atomic():
         batches: list[Batch] = []
         touched: dict[str, int] = {}
+        told: _Told = {}
         for document, kind, parsed in documents:
-            rows = _save_statements(shop, company, document, parsed)
+            rows = _save_statements(shop, company, document, parsed, told)
             touched.update(rows)
             batches.append(
                 Batch(
@@ -516,7 +517,13 @@ def _moment(value: datetime | date | None, company: Company, *, end: bool = Fals
     return datetime.combine(value + timedelta(days=1) if end else value, time.min, tzinfo=company.zone).astimezone(UTC)
 
 
-def _save_statements(shop: Shop, company: Company, document: Document, parsed: ParsedDocument) -> dict[str, int]:
+#: Per statement: what the last document of a batch told of it, and its row; pages of one statement all tell the same.
+_Told = dict[str, tuple[dict[str, Any], int]]
+
+
+def _save_statements(
+    shop: Shop, company: Company, document: Document, parsed: ParsedDocument, told_last: _Told
+) -> dict[str, int]:
     """Make or update the statements a document tells of or points at; what it does not say stays. Returns id per outside id."""
     records: dict[str, StatementRecord] = {record.outside_id: record for record in parsed.statements}
     for voucher in parsed.vouchers:
@@ -537,6 +544,10 @@ def _save_statements(shop: Shop, company: Company, document: Document, parsed: P
             "payout_ref": record.payout or None,
         }
         told = {name: value for name, value in known.items() if value is not None}
+        last = told_last.get(outside_id)
+        if last is not None and last[0] == told:
+            ids[outside_id] = last[1]
+            continue
         row, created = Statement.objects.get_or_create(
             company_id=shop.company_id, shop=shop, outside_id=shorten(outside_id, 100), defaults={**told, "document": document}
         )
@@ -547,6 +558,7 @@ def _save_statements(shop: Shop, company: Company, document: Document, parsed: P
                     setattr(row, name, told[name])
                 row.save(update_fields=changed)
         ids[outside_id] = row.pk
+        told_last[outside_id] = (told, row.pk)
     return ids
 
 
