@@ -82,8 +82,8 @@ class VoucherRecord:
     "<settlement>/<order>/<event>/<posted time>"). A `datetime` must be aware; a `date` is taken as a day of the
     company's books without conversion. `statement` is the outside id of the statement the lines are part of, "" if
     none. `order` is the channel's order id, "" if none. `part` tells several settled vouchers of one order event
-    apart, so that only sources saying the same thing replace each other: the statement id for settled money,
-    shipment or refund id for provisional money; ANY_PART where the document cannot tell. In families that `Adapter.twins` names it is what file and API both tell.
+    apart, so that only sources saying the same thing replace each other: shipment or refund id where the document has
+    it, else the statement id for settled money; ANY_PART where the document cannot tell. In families that `Adapter.twins` names it is what file and API both tell.
     """
 
     family: str

@@ -17,22 +17,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection, transaction
 
 from channels.adapter import DocumentKind, Role
 from channels.models import Document, Shop
-from channels.records import ANY_PART, EventKind, EventSource, State, VoucherRecord
+from channels.records import EventKind, EventSource, VoucherRecord
 from channels.registry import get_adapter
 from ledger.fee_types import ensure_fee_types
 from ledger.rollup import roll_deltas, roll_vouchers
+from ledger.sources import PRIME, Known, dates_of_books, resolve, resolve_twins
 from nova.models import Company
 
 _FOUR_PLACES = Decimal("0.0001")
-_RANK = {State.ESTIMATED.value: 0, State.PRELIMINARY.value: 1, State.SETTLED.value: 2}
-#: Modulus of the linear money hash: a Mersenne prime, so that sums of hashes are hashes of sums.
-_PRIME = (1 << 127) - 1
 _COPY_TABLE = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\x00": None})
 
 _VOUCHER_COLUMNS = (
@@ -46,35 +44,14 @@ _LINE_COLUMNS = (
 )
 
 
-class Known(NamedTuple):
-    """A current voucher as the database has it; what `resolve` decides about."""
-
-    id: int
-    family: str
-    outside_id: str
-    version: int
-    order_ref: str
-    event: str
-    part: str
-    state: str
-    authority: int
-    detail: bool
-    digest: bytes
-    money: int
-    active: bool
-    event_on: date
-    event_source: str
-    posted_on: date
-
-
 _KNOWN_COLUMNS = (
     "id, family, outside_id, version, order_ref, event, part, state, authority, detail, digest, money_digest, active, "
-    "event_on, event_source, posted_on"
+    "event_on, event_source, posted_on, amount"
 )
 
 
 def _known(row: Sequence[Any]) -> Known:
-    return Known._make([*row[:10], bytes(row[10]), int.from_bytes(bytes(row[11]), "big"), *row[12:16]])
+    return Known._make([*row[:10], bytes(row[10]), int.from_bytes(bytes(row[11]), "big"), *row[12:17]])
 
 
 @dataclass(slots=True)
@@ -292,7 +269,7 @@ class _Writer:
             posted_at=record.posted_at if isinstance(record.posted_at, datetime) else None,
             row=record.row,
             digest=hashlib.blake2b(f"{head}\n{body}".encode(), digest_size=16).digest(),
-            money=money % _PRIME,
+            money=money % PRIME,
             amount=_unscaled(total),
             provisional="t" if record.event_source.provisional else "f",
             lines=fragments,
@@ -332,7 +309,7 @@ class _Writer:
                     [voucher.outside_id for voucher in prepared],
                 ],
             )
-            return {(row[1], row[2]): (_known(row), row[16]) for row in cursor.fetchall()}
+            return {(row[1], row[2]): (_known(row), row[17]) for row in cursor.fetchall()}
 
     def _current_of_statement(self, family: str, statement_id: int) -> list[Known]:
         return self._select("family = %s AND statement_id = %s", [family, statement_id])
@@ -541,66 +518,6 @@ class _Writer:
             cursor.execute(_copy_lines("line.amount", "line.quantity"), parameters)
         self.counts.restored += len(voucher_ids)
         roll_vouchers(company=self.company, voucher_ids=new_ids)
-
-
-def resolve(group: Iterable[Known]) -> set[int]:
-    """Which vouchers of one order event count: ids of the best sources.
-
-    The surest state wins (settled over preliminary over estimated). Inside it, per `part` (statement, shipment), the
-    source of highest authority wins; a detail source takes its place when it says exactly the same money per fee type,
-    because then it only says it in finer grain (`dates_of_books` gives it the dates). A settled source that cannot tell
-    the part (ANY_PART) counts only while no other does.
-    """
-    rows = list(group)
-    top = max(_RANK[row.state] for row in rows)
-    parts: dict[str, list[Known]] = defaultdict(list)
-    for row in rows:
-        if _RANK[row.state] == top:
-            parts[row.part].append(row)
-    if len(parts) > 1 and top == _RANK[State.SETTLED.value]:
-        parts.pop(ANY_PART, None)
-    best: set[int] = set()
-    for part in parts.values():
-        books = [row for row in part if not row.detail]
-        details = [row for row in part if row.detail]
-        highest = max((row.authority for row in books), default=-1)
-        books = [row for row in books if row.authority == highest]
-        same = sum(row.money for row in details) % _PRIME == sum(row.money for row in books) % _PRIME
-        same = same and len({(row.event_on, row.event_source, row.posted_on) for row in books}) == 1
-        winners = details if details and (not books or same or max(row.authority for row in details) > highest) else books
-        best.update(row.id for row in winners)
-    return best
-
-
-def dates_of_books(group: Iterable[Known], best: set[int]) -> dict[int, int]:
-    """Which details of the best have other dates than the books they refine: detail id -> id of a voucher of the books.
-
-    A detail need not know when its statement closed or which day stands for the event; the books do.
-    """
-    rows = list(group)
-    found: dict[int, int] = {}
-    for detail in rows:
-        if detail.id not in best or not detail.detail:
-            continue
-        books = [row for row in rows if not row.detail and row.part == detail.part and row.state == detail.state]
-        highest = max((row.authority for row in books), default=-1)
-        dates = {(row.event_on, row.event_source, row.posted_on): row.id for row in books if row.authority == highest}
-        if len(dates) == 1 and (detail.event_on, detail.event_source, detail.posted_on) not in dates:
-            found[detail.id] = next(iter(dates.values()))
-    return found
-
-
-def resolve_twins(group: Iterable[Known]) -> set[int]:
-    """Which vouchers count where families tell the same money under ids of their own: all of the best family.
-
-    The best is the one with the surest state, then the highest authority. A family may tell two equal movements: both count.
-    """
-    rows = list(group)
-    families: dict[str, tuple[int, int, str]] = {}
-    for row in rows:
-        families[row.family] = max(families.get(row.family, (-1, -1, "")), (_RANK[row.state], row.authority, row.family))
-    best = max(families.values())
-    return {row.id for row in rows if row.family == best[2]}
 
 
 @dataclass(slots=True)

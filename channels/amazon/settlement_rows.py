@@ -135,6 +135,7 @@ class Settlement:
     groups: dict[Key, VoucherRecord] = field(default_factory=dict)
     units: dict[tuple[Key, str], int] = field(default_factory=dict)
     principals: dict[tuple[Key, str], int] = field(default_factory=dict)
+    shipments: dict[Key, set[str]] = field(default_factory=dict)
 
     def vouchers(self) -> list[VoucherRecord]:
         """The vouchers that have lines, every item's quantity on its first price."""
@@ -261,6 +262,10 @@ class RowReader:
         voucher = settlement.groups.get(key)
         if voucher is None:
             voucher = settlement.groups[key] = _voucher(number, settlement, key, posted)
+        if voucher.event is not EventKind.OTHER:
+            shipment = self.text(cells, "shipment-id" if voucher.event is EventKind.SALE else "adjustment-id")
+            if shipment:
+                settlement.shipments.setdefault(key, set()).add(shipment)
         context = "mcf" if mcf else ""
         sku = self.text(cells, "sku")
         item = self.text(cells, "order-item-code") or sku

@@ -212,3 +212,30 @@ def test_a_fee_without_an_order_gives_way_to_the_settlement_of_its_days_and_a_la
     for body in [report, FEE] if settlement_first else [FEE, report]:
         assert import_file(shop=where, body=body, filename="x").state == LedgerIntake.State.TAKEN
     assert figures(where) == {("Storage Fee", "settled"): D("-64.28"), ("FBAStorageFee", "preliminary"): D("-10")}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("ids", [True, False])
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_the_deferred_shipment_of_an_order_stays_when_its_other_shipment_is_settled(order, ids):
+    where = shop()
+    report = text(
+        settlement(
+            [
+                row("20.00", **{"shipment-id": "D1"} if ids else {}),
+                row("-3.00", name="Commission", group="ItemFees", **{"shipment-id": "D1"} if ids else {}),
+            ],
+            total="17.00",
+            start="2026-06-30 00:00:00 UTC",
+        )
+    ).encode()
+    lamp = {"contexts": [{"sku": "LAMP-1", "quantityShipped": 1}], "breakdowns": [node("OurPricePrincipal", "9.00")]}
+    second = page(transaction(total="9.00", number="t-9", status="DEFERRED", ORDER_ID="114-1", SHIPMENT_ID="D2", items=[lamp]))
+    bodies = [RELEASED, second, report]
+    for place in order:
+        assert import_file(shop=where, body=bodies[place], filename=f"{place}.txt").state == LedgerIntake.State.TAKEN
+    assert figures(where) == {
+        ("Principal", "settled"): D("20"),
+        ("Commission", "settled"): D("-3"),
+        ("OurPricePrincipal", "preliminary"): D("9"),
+    }
