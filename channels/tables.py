@@ -20,6 +20,12 @@ _JAPANESE = re.compile(rb"[\x81-\x9f][\x40-\x7e\x80-\xfc]")
 _EITHER = re.compile(rb"[\xa0-\xfc]")
 _HALF_WIDTH = re.compile(rb"[\xa6-\xdf]{3}")
 _MAX_UNPACKED = 1024 * 1024 * 1024
+#: Cells of a sheet from A1 to its last one, empty ones included: half a million rows of 40 columns.
+MAX_CELLS = 20_000_000
+#: The place of a cell or row in a sheet of a workbook: r="AB12", r="12"; the start of a row, and of a cell.
+_CELL_PLACE = re.compile(rb"""\br\s*=\s*["']\$?([A-Za-z]{0,3})\$?([0-9]{1,8})["']""")
+_ROW = re.compile(rb"<(?:\w+:)?row\b")
+_CELL = re.compile(rb"<(?:\w+:)?c[\s/>]")
 
 
 def unpack(body: bytes) -> bytes:
@@ -126,8 +132,9 @@ def read_sheets(body: bytes) -> Iterator[tuple[str, list[list[str]]]]:
     from python_calamine import CalamineWorkbook
 
     try:
-        if not zipfile.is_zipfile(io.BytesIO(body)):
+        if not body.startswith(b"PK") or not zipfile.is_zipfile(io.BytesIO(body)):
             raise DocumentError("The workbook is damaged or cut off.")
+        _check_workbook(body)
         book = CalamineWorkbook.from_filelike(io.BytesIO(body))
         for name in book.sheet_names:
             yield name, [[_cell(cell) for cell in row] for row in book.get_sheet_by_name(name).to_python(skip_empty_area=False)]
@@ -135,6 +142,46 @@ def read_sheets(body: bytes) -> Iterator[tuple[str, list[list[str]]]]:
         raise
     except Exception as error:  # the reader has errors of its own, and panics on broken archives
         raise DocumentError(f"The workbook cannot be read: {error}.") from None
+
+
+def _check_workbook(body: bytes) -> None:
+    """Refuse a workbook that a few bytes blow up: the reader keeps sheets as full rectangles in memory.
+
+    Raises:
+        DocumentError: it unpacks to more than 1 GB, or a sheet spans more cells than Nova takes.
+    """
+    room = _MAX_UNPACKED
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        if "xl/workbook.xml" not in archive.namelist():
+            raise DocumentError("The workbook is no xlsx; save it as xlsx or CSV.")
+        for info in archive.infolist():
+            rows = columns = 0
+            rest = b""
+            with archive.open(info) as member:
+                while chunk := member.read(1 << 20):  # the size that the archive declares is not to be trusted
+                    room -= len(chunk)
+                    if room < 0:
+                        raise DocumentError("The workbook unpacks to more than 1 GB.")
+                    piece = rest + chunk
+                    # As a set: of a million places only the largest matter. Rows and cells may also stand without one.
+                    for letters, digits in set(_CELL_PLACE.findall(piece)):
+                        rows = max(rows, int(digits))
+                        columns = max(columns, _column_number(letters))
+                    columns = max([columns, *(len(_CELL.findall(row)) for row in _ROW.split(piece)[1:])])
+                    rest = piece[-24:]
+                    if rows * columns > MAX_CELLS:
+                        raise DocumentError(
+                            f"A sheet of the workbook spans {rows:,} rows and {columns:,} columns; Nova takes up to "
+                            f"{MAX_CELLS:,} cells. Delete what stands far away from the table, or export as CSV."
+                        )
+
+
+def _column_number(letters: bytes) -> int:
+    """The 1-based number of a column: A is 1, AA is 27."""
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + letter - 64
+    return number
 
 
 def _cell(value: object) -> str:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from channels import archives
 from channels.adapter import DocumentError
 from channels.archives import expand_file
+from channels.tables import read_sheets
 
 
 def packed(files: dict[str, bytes]) -> bytes:
@@ -66,3 +67,40 @@ def test_an_archive_that_swells_is_stopped(monkeypatch):
     monkeypatch.setattr(archives, "MAX_FILES", 1)
     with pytest.raises(DocumentError, match="takes up to 1 at once"):
         expand_file("many.zip", packed({"a.txt": b"0", "b.txt": b"0"}))
+
+
+def workbook(sheet: str, *, name: str = "xl/worksheets/sheet1.xml") -> bytes:
+    """A workbook with one sheet of raw XML rows, over one that openpyxl made."""
+    plain, made = io.BytesIO(), io.BytesIO()
+    openpyxl.Workbook().save(plain)
+    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
+        for info in old.infolist():
+            if info.filename != "xl/worksheets/sheet1.xml":
+                new.writestr(info.filename, old.read(info))
+        main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+        new.writestr(name, f'<worksheet xmlns="{main}"><sheetData>{sheet}</sheetData></worksheet>')
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>2</v></c></row>',
+        "<row>" + "<c><v>1</v></c>" * 16_384 + '</row><row r="1048576"><c><v>2</v></c></row>',
+    ],
+)
+def test_a_small_workbook_that_spans_billions_of_cells_is_refused_before_it_is_read(sheet):
+    body = workbook(sheet)
+    assert len(body) < 50_000
+    with pytest.raises(DocumentError, match="spans"):
+        list(read_sheets(body))
+
+
+def test_a_workbook_whose_cells_say_no_place_is_read():
+    sheet = "<row><c><v>1</v></c><c><v>2</v></c></row>" * 3
+    assert [rows for _name, rows in read_sheets(workbook(sheet))] == [[["1", "2"]] * 3]
+
+
+def test_other_kinds_of_workbooks_are_named():
+    with pytest.raises(DocumentError, match="no xlsx"):
+        list(read_sheets(packed({"mimetype": b"application/vnd.oasis.opendocument.spreadsheet", "content.xml": b"<a/>"})))
