@@ -25,8 +25,8 @@ from channels.models import Document, Shop
 from channels.personal import store_personal_data
 from channels.records import ParsedDocument, PersonalRecord
 from channels.registry import get_adapter
-from ledger.intake import take_parsed
-from ledger.take import Counts
+from ledger.intake import prepare_writer, take_parsed
+from ledger.take import Counts, lock_shop
 from nova.models import Company
 
 _BATCHES_PER_COLLECTION = 25
@@ -115,6 +115,7 @@ def _batches(shop: Shop, kind: DocumentKind, pages: Iterable[tuple[str, bytes]],
         for outside_id, body, digest, personal in hashed:
             if (outside_id, digest) in taken:
                 continue
+            taken.add((outside_id, digest))  # the same page twice in one batch is one page
             parsed: ParsedDocument | None = None
             error = ""
             try:
@@ -180,7 +181,9 @@ def _read_ahead(batches: Iterator[tuple[list[_Page], int]]) -> Iterator[tuple[li
 
 
 def _write(shop: Shop, company: Company, kind: DocumentKind, batch: Sequence[_Page]) -> Counts:
+    writer = prepare_writer(shop=shop, company=company, parsed=[page.parsed for page in batch if page.parsed is not None])
     with transaction.atomic():
+        lock_shop(shop)
         ids = _keep(shop, kind.code, batch)
         personal = [record for page in batch for record in page.personal]
         if personal:
@@ -196,7 +199,7 @@ def _write(shop: Shop, company: Company, kind: DocumentKind, batch: Sequence[_Pa
         ]
         counts = Counts()
         if readable:
-            counts = take_parsed(shop=shop, company=company, documents=readable).counts
+            counts = take_parsed(shop=shop, company=company, documents=readable, writer=writer).counts
         with connection.cursor() as cursor:
             cursor.execute(
                 """

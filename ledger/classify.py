@@ -156,14 +156,16 @@ def compile_mappings(*, company: Company, fee_type_ids: Sequence[int] | None = N
         return len(close) + len(create)
 
 
-def compile_mappings_for_types(*, channel: str, fee_type_ids: Sequence[int]) -> int:
-    """Map new fee types for every company that has approved rules for the channel."""
+def compile_mappings_for_types(*, channel: str, fee_type_ids: Sequence[int], but: Iterable[int] = ()) -> list[int]:
+    """Map new fee types for every company that has rules for the channel, other than `but`. Returns the companies.
+
+    Also for companies whose rules still wait: one may be being approved at this moment by a transaction that does not
+    see the new types. Its company's lock makes us wait for it, and the rules read then are the approved ones.
+    """
     if not fee_type_ids:
-        return 0
-    companies = (
-        FeeRule.objects.filter(status=FeeRule.Status.APPROVED, channel=channel).values_list("company", flat=True).distinct()
-    )
-    return sum(
+        return []
+    ids = set(FeeRule.objects.filter(channel=channel).values_list("company", flat=True).distinct()) - set(but)
+    companies = list(Company.objects.filter(pk__in=ids).order_by("pk"))
+    for company in companies:
         compile_mappings(company=company, fee_type_ids=fee_type_ids)
-        for company in Company.objects.filter(pk__in=list(companies)).order_by("pk")
-    )
+    return [company.pk for company in companies]

@@ -107,5 +107,7 @@ def _insert(channel: str, names: list[Key]) -> dict[Key, int]:
             ignore_conflicts=True,
         )
         ids = _lookup(channel, set(names))
-        compile_mappings_for_types(channel=channel, fee_type_ids=sorted(ids.values()))
+        done = compile_mappings_for_types(channel=channel, fee_type_ids=sorted(ids.values()))
+    # A company's first rule may have been proposed and approved meanwhile, before our types could be seen.
+    compile_mappings_for_types(channel=channel, fee_type_ids=sorted(ids.values()), but=done)
     return ids

@@ -32,14 +32,26 @@ from channels.records import (
 from channels.registry import get_adapter
 from inventory.models import Listing
 from ledger.models import LedgerIntake, Payout, Statement, Voucher, Withdrawal
-from ledger.take import Batch, Counts, ensure_listings, shorten, take_batches, withdraw_vouchers
+from ledger.take import (
+    REMAINDER_TYPE,
+    Batch,
+    Counts,
+    Writer,
+    ensure_listings,
+    lock_shop,
+    shorten,
+    take_batches,
+    withdraw_vouchers,
+)
 from nova.models import Company
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
-#: A document being read for longer than this belongs to a process that died.
+#: A document being read for longer than this belongs to a process that died, whatever its connection says.
 STALE_AFTER = timedelta(minutes=30)
+#: Key in the result of a document being read: process id and start of the database connection that reads it.
+READER = "reader"
 State = LedgerIntake.State
 
 
@@ -216,12 +228,9 @@ def waiting_intakes(*, limit: int = 100) -> list[int]:
     now = timezone.now()
     rows = LedgerIntake.objects.filter(state__in=[State.WAITING, State.RUNNING]).order_by("pk")
     ids: list[int] = []
-    for pk, state, not_before, started_at in rows.values_list("pk", "state", "not_before", "started_at").iterator(chunk_size=500):
-        due = (
-            (not_before is None or not_before <= now)
-            if state == State.WAITING
-            else (started_at is None or started_at < now - STALE_AFTER)
-        )
+    fields = ("pk", "state", "not_before", "started_at", "result")
+    for pk, state, not_before, started_at, result in rows.values_list(*fields).iterator(chunk_size=500):
+        due = not_before is None or not_before <= now if state == State.WAITING else not _is_read(started_at, result)
         if due:
             ids.append(pk)
             if len(ids) >= limit:
@@ -240,15 +249,36 @@ def _claim(intake_id: int) -> LedgerIntake | None:
         )
         if intake is None or intake.state in (State.TAKEN, State.WITHDRAWN):
             return None
-        if intake.state == State.RUNNING and intake.started_at and intake.started_at > timezone.now() - STALE_AFTER:
+        if intake.state == State.RUNNING and _is_read(intake.started_at, intake.result):
             return None
         intake.state, intake.started_at, intake.finished_at = State.RUNNING, timezone.now(), None
         intake.attempts += 1
         intake.error = ""
         intake.question = ""
-        intake.result = {}
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+            intake.result = {READER: list(cursor.fetchone() or ())}
         intake.save()
+        intake.result = {}
         return intake
+
+
+def _is_read(started_at: datetime | None, result: Mapping[str, Any] | None) -> bool:
+    """Whether the process that began to read a document still does: not for too long, and its connection is there.
+
+    Behind a connection pool a connection may outlive its process; the time limit then decides alone.
+    """
+    if started_at is None or started_at < timezone.now() - STALE_AFTER:
+        return False
+    reader = (result or {}).get(READER)
+    if not reader:
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid <> pg_backend_pid() FROM pg_stat_activity WHERE pid = %s AND backend_start = %s::timestamptz", reader
+        )
+        row = cursor.fetchone()
+    return row is not None and bool(row[0])
 
 
 def _finish(
@@ -428,14 +458,18 @@ def take_parsed(
     company: Company,
     documents: Sequence[tuple[Document, DocumentKind, ParsedDocument]],
     intake: LedgerIntake | None = None,
+    writer: Writer | None = None,
 ) -> Outcome:
     """Book parsed documents of one shop in one transaction: statements, payouts, vouchers, remainders, rollups.
 
-    With `intake` its row is marked as taken in the same transaction.
+    With `intake` its row is marked as taken in the same transaction. Who has a transaction open already gives the
+    `writer` that `prepare_writer` made before it began. Locks the shop's row before anything is written.
     """
     outcome = Outcome()
-    _learn_listings(shop, [record for _document, _kind, parsed in documents for record in parsed.listings])
+    if writer is None:
+        writer = prepare_writer(shop=shop, company=company, parsed=[parsed for _document, _kind, parsed in documents])
     with transaction.atomic():
+        lock_shop(shop)
         batches: list[Batch] = []
         touched: dict[str, int] = {}
         told: _Told = {}
@@ -457,7 +491,7 @@ def take_parsed(
                 )
             )
             _save_payouts(shop, company, document, parsed.payouts)
-        outcome.counts = take_batches(shop=shop, company=company, batches=batches)
+        outcome.counts = writer.write(batches)
         outcome.statements = sorted(touched.values())
         last_document = documents[-1][0]
         _link_payouts(shop)
@@ -481,6 +515,14 @@ def take_parsed(
                 },
             )
     return outcome
+
+
+def prepare_writer(*, shop: Shop, company: Company, parsed: Sequence[ParsedDocument]) -> Writer:
+    """What takes these documents, with their fee types and articles made sure of in transactions of their own."""
+    _learn_listings(shop, [record for document in parsed for record in document.listings])
+    writer = Writer(shop=shop, company=company)
+    writer.prepare(voucher for document in parsed for voucher in document.vouchers)
+    return writer
 
 
 def _learn_listings(shop: Shop, records: Sequence[ListingRecord]) -> None:
@@ -652,7 +694,7 @@ def _check_statements(shop: Shop, company: Company, document: Document, kind: Do
                 event_source=EventSource.SERVICE,
                 statement=outside_id,
                 part=outside_id,
-                lines=[LineRecord("statement", "difference", "remainder", difference)] if difference else [],
+                lines=[LineRecord(*REMAINDER_TYPE[1:], difference)] if difference else [],
             )
         )
     if records:

@@ -31,6 +31,8 @@ from ledger.sources import PRIME, Known, dates_of_books, resolve, resolve_twins
 from nova.models import Company
 
 _FOUR_PLACES = Decimal("0.0001")
+#: Marketplace, path, name and context of what a statement's lines leave of its total.
+REMAINDER_TYPE = ("", "statement", "difference", "remainder")
 _COPY_TABLE = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\x00": None})
 
 _VOUCHER_COLUMNS = (
@@ -114,8 +116,8 @@ def take_batches(*, shop: Shop, company: Company, batches: Sequence[Batch]) -> C
     Raises:
         ValueError: two vouchers of one document have the same family and outside id.
     """
-    writer = _Writer(shop=shop, company=company)
-    writer.prepare(batches)
+    writer = Writer(shop=shop, company=company)
+    writer.prepare(voucher for batch in batches for voucher in batch.vouchers)
     with transaction.atomic():
         lock_shop(shop)
         return writer.write(batches)
@@ -126,7 +128,13 @@ def lock_shop(shop: Shop) -> None:
     Shop.objects.select_for_update(no_key=True).filter(company=shop.company_id).values_list("pk").get(pk=shop.pk)
 
 
-class _Writer:
+class Writer:
+    """Takes one batch: `prepare` before the transaction that takes it, `write` inside, after `lock_shop`.
+
+    Fee types and listings are shared with other imports and with approvals: made sure of inside a long transaction, they
+    would be held until its end, and two imports could wait for each other.
+    """
+
     def __init__(self, *, shop: Shop, company: Company) -> None:
         self.shop = shop
         self.company = company
@@ -142,17 +150,16 @@ class _Writer:
 
     # Step 1: shared small rows ------------------------------------------------------------------------------------
 
-    def prepare(self, batches: Sequence[Batch]) -> None:
+    def prepare(self, vouchers: Iterable[VoucherRecord]) -> None:
         """Make sure of fee types and listings, each in a transaction of its own, before the shop is locked."""
-        keys: set[tuple[str, str, str, str]] = set()
+        keys: set[tuple[str, str, str, str]] = {REMAINDER_TYPE}
         listings: set[str] = set()
-        for batch in batches:
-            for voucher in batch.vouchers:
-                market = voucher.marketplace
-                for line in voucher.lines:
-                    keys.add((market, line[0], line[1], line[2]))
-                    if line[4]:
-                        listings.add(line[4])
+        for voucher in vouchers:
+            market = voucher.marketplace
+            for line in voucher.lines:
+                keys.add((market, line[0], line[1], line[2]))
+                if line[4]:
+                    listings.add(line[4])
         found = ensure_fee_types(channel=self.shop.channel, shop=self.shop, keys=keys)
         for (market, path, name, context), type_id in found.items():
             self.types.setdefault(market, {})[path, name, context] = type_id
@@ -694,7 +701,7 @@ def withdraw_vouchers(*, shop: Shop, company: Company, document: Document) -> tu
     Returns the counts and the ids of earlier documents whose versions these vouchers had replaced (to be read again).
     Runs in the caller's transaction; locks the shop's row.
     """
-    writer = _Writer(shop=shop, company=company)
+    writer = Writer(shop=shop, company=company)
     lock_shop(shop)
     rows = writer._select("document_id = %s", [document.pk])
     writer._reverse([row.id for row in rows if row.active])
