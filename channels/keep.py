@@ -28,6 +28,11 @@ class Kept:
     problem: str = ""
 
 
+def storable(text: str) -> str:
+    """Text as PostgreSQL can keep it: without NUL, and with ? for halves of surrogate pairs, which JSON and file names may hold."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
 def keep_document(*, shop: Shop, body: bytes, filename: str = "", upload: Upload | None = None) -> Kept:
     """Keep one file or API answer of a shop, without buyer data.
 
@@ -39,6 +44,7 @@ def keep_document(*, shop: Shop, body: bytes, filename: str = "", upload: Upload
     """
     if len(body) > MAX_DOCUMENT_BYTES:
         raise DocumentError(f"The file has {len(body):,} bytes; Nova takes up to {MAX_DOCUMENT_BYTES:,}.")
+    filename = storable(filename)
     adapter = get_adapter(shop.channel)
     size = len(body)
     recognised = adapter.recognise(body, filename)
@@ -55,7 +61,7 @@ def keep_document(*, shop: Shop, body: bytes, filename: str = "", upload: Upload
         body, personal = owner.separate_personal_data(source)  # type: ignore[assignment]
     digest = hashlib.sha256(body).digest()
     kind = recognised.kind if recognised else ""
-    outside_id = (recognised.outside_id if recognised else "") or digest.hex()[:32]
+    outside_id = storable(recognised.outside_id if recognised else "") or digest.hex()[:32]
     with transaction.atomic():
         existing = Document.objects.filter(
             company=shop.company_id, shop=shop, kind=kind, outside_id=outside_id, digest=digest

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import logging
 import queue
 import threading
 import zlib
@@ -16,11 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
-from django.db import connection, connections, transaction
+from django.db import InterfaceError, OperationalError, connection, connections, transaction
 
 from channels.adapter import DocumentError, DocumentKind, Source
 from channels.intake import IntakeState
-from channels.keep import COMPRESSION_LEVEL
+from channels.keep import COMPRESSION_LEVEL, storable
 from channels.models import Document, Shop
 from channels.personal import store_personal_data
 from channels.records import ParsedDocument, PersonalRecord
@@ -28,6 +29,8 @@ from channels.registry import get_adapter
 from ledger.intake import prepare_writer, take_parsed
 from ledger.take import Counts, lock_shop
 from nova.models import Company
+
+log = logging.getLogger(__name__)
 
 _BATCHES_PER_COLLECTION = 25
 
@@ -71,10 +74,10 @@ def ingest_pages(*, shop: Shop, kind: str, pages: Iterable[tuple[str, bytes]], p
         for batch, known in _read_ahead(_batches(shop, adapter.kinds[kind], pages, pages_per_batch)):
             result.pages += len(batch) + known
             result.known += known
-            result.failed += [(page.outside_id, page.error) for page in batch if page.parsed is None]
             if batch:
-                result.counts.add(_write(shop, company, adapter.kinds[kind], batch))
+                result.counts.add(_write_whole(shop, company, adapter.kinds[kind], batch))
                 collect()
+            result.failed += [(page.outside_id, page.error) for page in batch if page.parsed is None]
     return result
 
 
@@ -109,7 +112,7 @@ def _batches(shop: Shop, kind: DocumentKind, pages: Iterable[tuple[str, bytes]],
         hashed = []
         for outside_id, raw in chunk:  # buyer data never enters a document, whichever way it comes
             body, personal = adapter.separate_personal_data(Source(body=raw, kind=kind.code, region=shop.region))
-            hashed.append((outside_id, body, hashlib.sha256(body).digest(), personal))
+            hashed.append((storable(outside_id), body, hashlib.sha256(body).digest(), personal))
         taken = _taken(shop, kind.code, [(outside_id, digest) for outside_id, _body, digest, _personal in hashed])
         batch: list[_Page] = []
         for outside_id, body, digest, personal in hashed:
@@ -122,6 +125,9 @@ def _batches(shop: Shop, kind: DocumentKind, pages: Iterable[tuple[str, bytes]],
                 parsed = adapter.parse(Source(body=body, kind=kind.code, region=shop.region, currencies=tuple(shop.currencies)))
             except DocumentError as problem:
                 error = str(problem)
+            except Exception as problem:  # a page that the parser did not foresee must not stop the others
+                log.exception("Page %s of %s could not be read", outside_id, shop)
+                error = storable(f"Nova could not take this document ({type(problem).__name__}): {problem}")
             batch.append(_Page(outside_id, len(body), digest, zlib.compress(body, COMPRESSION_LEVEL), parsed, error, personal))
         yield batch, len(chunk) - len(batch)
 
@@ -178,6 +184,26 @@ def _read_ahead(batches: Iterator[tuple[list[_Page], int]]) -> Iterator[tuple[li
     finally:
         stop.set()
         thread.join()
+
+
+def _write_whole(shop: Shop, company: Company, kind: DocumentKind, batch: Sequence[_Page]) -> Counts:
+    """Keep and take a batch. Where a page of it cannot be taken, every page is taken on its own and that one fails alone."""
+    try:
+        return _write(shop, company, kind, batch)
+    except (OperationalError, InterfaceError):  # the database, not the pages: the next run goes on from here
+        raise
+    except Exception as problem:
+        if len(batch) > 1:
+            counts = Counts()
+            for page in batch:
+                counts.add(_write_whole(shop, company, kind, [page]))
+            return counts
+        page = batch[0]
+        if page.parsed is None:
+            raise
+        log.exception("Page %s of %s could not be taken", page.outside_id, shop)
+        page.parsed, page.error = None, storable(f"Nova could not take this document ({type(problem).__name__}): {problem}")
+        return _write(shop, company, kind, batch)
 
 
 def _write(shop: Shop, company: Company, kind: DocumentKind, batch: Sequence[_Page]) -> Counts:

@@ -18,7 +18,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from channels.adapter import DocumentError, DocumentKind, Source, headers_digest
-from channels.keep import keep_document
+from channels.keep import keep_document, storable
 from channels.models import ColumnMatch, Document, Shop, Upload
 from channels.records import (
     EventSource,
@@ -284,10 +284,19 @@ def _is_read(started_at: datetime | None, result: Mapping[str, Any] | None) -> b
 def _finish(
     intake: LedgerIntake, state: str, *, error: str = "", question: str = "", result: dict[str, Any] | None = None
 ) -> None:
-    intake.state, intake.error, intake.question, intake.finished_at = state, error, question, timezone.now()
-    if result is not None:
-        intake.result = result
+    # What documents say goes into messages and results: it must never keep the row from saying how far it is.
+    intake.state, intake.error, intake.question, intake.finished_at = state, storable(error), storable(question), timezone.now()
+    intake.result = _storable(intake.result if result is None else result)
     intake.save()
+
+
+def _storable(value: Any) -> Any:
+    """A JSON value whose texts PostgreSQL can keep."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {key: _storable(item) for key, item in value.items()}
+    return [_storable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _worth_another_try(error: Exception) -> bool:

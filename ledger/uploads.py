@@ -15,7 +15,7 @@ from django_q.tasks import async_task
 
 from channels.adapter import DocumentError
 from channels.archives import expand_file
-from channels.keep import MAX_DOCUMENT_BYTES
+from channels.keep import MAX_DOCUMENT_BYTES, storable
 from channels.models import Shop, Upload, UploadFile
 from ledger.intake import keep_and_queue, take_document, waiting_intakes
 from ledger.models import LedgerIntake
@@ -60,7 +60,9 @@ def receive_files(*, shop: Shop, files: Iterable[tuple[str, int, Any]], user: An
 
 
 def _not_kept(upload: Upload, filename: str, size: int, problem: str) -> None:
-    UploadFile.objects.create(company_id=upload.company_id, upload=upload, filename=filename[:255], size=size, problem=problem)
+    UploadFile.objects.create(
+        company_id=upload.company_id, upload=upload, filename=storable(filename)[:255], size=size, problem=problem
+    )
 
 
 def start_reading(intakes: Sequence[LedgerIntake]) -> None:
