@@ -112,6 +112,8 @@ def amazon(settings: Any) -> Iterator[Amazon]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # an answer in one piece, or every call waits for an acknowledgement
+        disable_nagle_algorithm = True
 
         def handle_any(self) -> None:
             parts = urlsplit(self.path)
