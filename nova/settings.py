@@ -188,6 +188,10 @@ SPECTACULAR_SETTINGS = {"TITLE": "Nova", "VERSION": "1", "SERVE_INCLUDE_SCHEMA":
 # Outside APIs: settings, so that Nova can be pointed at another implementation of the same API.
 NOVA_TIKTOK_API_URL = _host("NOVA_TIKTOK_API_URL", "https://open-api.tiktokglobalshop.com")
 NOVA_TIKTOK_AUTH_URL = _host("NOVA_TIKTOK_AUTH_URL", "https://auth.tiktok-shops.com")
+NOVA_TIKTOK_AUTHORIZE_URL = _host("NOVA_TIKTOK_AUTHORIZE_URL", "https://services.tiktokshop.com/open/authorize")
+NOVA_TIKTOK_AUTHORIZE_URL_US = _host("NOVA_TIKTOK_AUTHORIZE_URL_US", "https://services.tiktokshops.us/open/authorize")
+#: Call -> version, where another than in channels.tiktok.client.versions is wanted: "payments=202605,orders=202507".
+NOVA_TIKTOK_VERSIONS = env.dict("NOVA_TIKTOK_VERSIONS", default={})
 NOVA_TIKTOK_ADS_URL = _host("NOVA_TIKTOK_ADS_URL", "https://business-api.tiktok.com")
 NOVA_AMAZON_API_URL_NA = _host("NOVA_AMAZON_API_URL_NA", "https://sellingpartnerapi-na.amazon.com")
 NOVA_AMAZON_API_URL_EU = _host("NOVA_AMAZON_API_URL_EU", "https://sellingpartnerapi-eu.amazon.com")
@@ -195,6 +199,8 @@ NOVA_AMAZON_API_URL_FE = _host("NOVA_AMAZON_API_URL_FE", "https://sellingpartner
 NOVA_AMAZON_LWA_URL = _host("NOVA_AMAZON_LWA_URL", "https://api.amazon.com")
 NOVA_AMAZON_ADS_URL = _host("NOVA_AMAZON_ADS_URL", "https://advertising-api.amazon.com")
 NOVA_SHOPIFY_URL = _host("NOVA_SHOPIFY_URL", "https://{shop}.myshopify.com")
+#: Supported until its sunset, 12 months after it came (channels.shopify.client.graphql.sunset).
+NOVA_SHOPIFY_API_VERSION = env.str("NOVA_SHOPIFY_API_VERSION", default="2026-10")
 
 # Security. The rest needs TLS in front and is switched on for production.
 X_FRAME_OPTIONS = "DENY"
