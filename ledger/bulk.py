@@ -232,7 +232,7 @@ def _write(shop: Shop, company: Company, kind: DocumentKind, batch: Sequence[_Pa
                 INSERT INTO ledger_ledgerintake (company_id, document_id, state, attempts, error, parser_version, question, answered,
                     accept_difference, progress_done, progress_total, result, started_at, finished_at)
                 SELECT %s, page.document_id, page.state, 1, page.error, %s, '', false, false, page.vouchers, page.vouchers,
-                    jsonb_build_object('kind', %s::text), now(), now()
+                    jsonb_build_object('kind', %s::text, 'repeats', %s::boolean), now(), now()
                 FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::int[]) AS page(document_id, state, error, vouchers)
                 ON CONFLICT (company_id, document_id) DO UPDATE SET state = excluded.state, error = excluded.error,
                     finished_at = excluded.finished_at
@@ -241,6 +241,7 @@ def _write(shop: Shop, company: Company, kind: DocumentKind, batch: Sequence[_Pa
                     shop.company_id,
                     kind.parser_version,
                     kind.code,
+                    counts.unchanged > 0,
                     ids,
                     [IntakeState.FAILED.value if page.parsed is None else IntakeState.TAKEN.value for page in batch],
                     [page.error for page in batch],

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from channels.adapter import DocumentError, DocumentKind, Source, headers_digest
@@ -796,15 +796,38 @@ def withdraw(*, document: Document, reason: str, user: Any) -> Withdrawal:
         row = Withdrawal.objects.create(company=company, document=document, reason=reason, withdrawn_by=user)
         intake.state, intake.finished_at = State.WITHDRAWN, timezone.now()
         intake.save()
-        again = list(
-            LedgerIntake.objects.filter(company=company, document__in=earlier, state=State.TAKEN)
-            .order_by("document_id")
-            .values_list("pk", flat=True)
-        )
-        LedgerIntake.objects.filter(company=company, pk__in=again).update(state=State.WAITING, attempts=0)
+        again = _read_again(document, intake, earlier=earlier, statements=statements)
     for intake_id in again:
         take_document(intake_id=intake_id)
     return row
+
+
+def _read_again(
+    document: Document, intake: LedgerIntake, *, earlier: Sequence[int], statements: Sequence[int], after: bool = False
+) -> list[int]:
+    """Mark the documents that may tell the same as this one as waiting, in the order in which they were taken.
+
+    Those are: `earlier` ones, whose vouchers it replaced; those with the channel's same id, whose lines it may have closed;
+    those with lines in its statements; and those of the shop that repeated what was there before, because whose vouchers
+    they repeated is not noted. Reading one of them for nothing changes nothing. `after`: only those taken after it.
+    """
+    told = [str(outside_id) for outside_id in (intake.result or {}).get("statements", ())]
+    ids = {*statements, *Statement.objects.filter(company=document.company_id, shop=document.shop_id, outside_id__in=told)
+           .values_list("pk", flat=True)}  # fmt: skip
+    same = Voucher.objects.filter(company=document.company_id, statement__in=ids, current=True).values_list("document_id")
+    rows = LedgerIntake.objects.filter(company=document.company_id, document__shop=document.shop_id, state=State.TAKEN)
+    rows = rows.exclude(document=document.pk).filter(
+        Q(document__in=earlier)
+        | Q(document__outside_id=document.outside_id)
+        | Q(document__in=same)
+        | Q(result__unchanged__gt=0)
+        | Q(result__repeats=True)
+    )
+    if after:
+        rows = rows.filter(document__gt=document.pk)
+    found = list(rows.order_by("finished_at", "document_id").values_list("pk", flat=True))
+    LedgerIntake.objects.filter(company=document.company_id, pk__in=found).update(state=State.WAITING, attempts=0)
+    return found
 
 
 def _reopen_statements(
@@ -841,13 +864,36 @@ def undo_withdrawal(*, withdrawal: Withdrawal, user: Any) -> LedgerIntake:
         intake = LedgerIntake.objects.select_for_update().get(company=row.company_id, document=row.document_id)
         intake.state, intake.attempts = State.WAITING, 0
         intake.save()
-    return take_document(intake_id=intake.pk)
+    taken = take_document(intake_id=intake.pk)
+    with transaction.atomic():
+        # What came after it was in force when it was withdrawn, and is again.
+        again = _read_again(row.document, taken, earlier=_sharing(row.document), statements=(), after=True)
+    for intake_id in again:
+        take_document(intake_id=intake_id)
+    return taken
+
+
+def _sharing(document: Document) -> list[int]:
+    """Documents whose vouchers have an outside id of one of this document's."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT DISTINCT other.document_id
+            FROM ledger_voucher own
+            JOIN ledger_voucher other ON other.company_id = own.company_id AND other.shop_id = own.shop_id
+                AND other.family = own.family AND other.outside_id = own.outside_id AND other.document_id <> own.document_id
+            WHERE own.company_id = %s AND own.document_id = %s AND NOT own.reversal AND NOT other.reversal
+            """,
+            [document.company_id, document.pk],
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def retake_documents(*, company: Company) -> Counts:
     """Read every taken document of a company again with today's parsers; vouchers that say the same stay as they are."""
     total = Counts()
-    for intake in LedgerIntake.objects.filter(company=company, state=State.TAKEN).order_by("pk"):
+    # In the order in which they were taken: of documents that tell the same the last one counts.
+    for intake in LedgerIntake.objects.filter(company=company, state=State.TAKEN).order_by("finished_at", "pk"):
         LedgerIntake.objects.filter(company=company, pk=intake.pk).update(state=State.WAITING, attempts=0)
         done = take_document(intake_id=intake.pk)
         for name in Counts.__slots__:
