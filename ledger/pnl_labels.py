@@ -24,7 +24,7 @@ NONE_LABELS = {
     Dimension.TAG: "No tag",
     Dimension.MARKETPLACE: "No marketplace",
 }
-NOT_PAID = "Not paid yet"
+NOT_PAID = "No payout day"
 
 
 class Keys:

@@ -38,13 +38,17 @@ class Subtotal:
 
 @dataclass(frozen=True)
 class Ratio:
-    """A share of a subtotal. `part` says which categories are in the numerator, by (code, section); costs count plus."""
+    """A share of a subtotal. `part` says which categories are in the numerator, by (code, section); costs count plus.
+
+    `needs` is a section without whose money the share would mislead and is not told.
+    """
 
     key: str
     label: str
     part: Callable[[str, str], bool]
     of: str
     cost: bool = True
+    needs: Section | None = None
 
 
 _NET_SALES = (Section.GROSS_SALES, Section.DISCOUNTS, Section.REFUNDS)
@@ -91,7 +95,14 @@ RATIOS: tuple[Ratio, ...] = (
     Ratio("fulfilment_rate", "Fulfilment rate", _of_sections(Section.FULFILMENT), "net_sales"),
     Ratio("ads_rate", "Ads rate", lambda code, _section: code.startswith("mkt.ads_"), "net_sales"),
     Ratio("creator_rate", "Creator rate", _of_sections(Section.CREATORS), "net_sales"),
-    Ratio("gross_margin", "Gross margin", _of_sections(*_GROSS_PROFIT), "net_sales", cost=False),
+    Ratio(
+        "gross_margin",
+        "Gross margin",
+        _of_sections(*_GROSS_PROFIT),
+        "net_sales",
+        cost=False,
+        needs=Section.COST_OF_GOODS,
+    ),
     Ratio("contribution_1_margin", "Contribution 1 margin", _of_sections(*_CONTRIBUTION_1), "net_sales", cost=False),
     Ratio("contribution_2_margin", "Contribution 2 margin", _of_sections(*_CONTRIBUTION_2), "net_sales", cost=False),
     Ratio("operating_margin", "Operating margin", _of_sections(*_OPERATING), "net_sales", cost=False),
@@ -162,8 +173,19 @@ def layout(report: Report, *, total: bool = False, ratios: bool = True) -> Table
         rows.append(Row(RowKind.HEADING, str(line.label), line.value, 0, _add(amounts, codes, len(columns)), codes))
         rows += [Row(RowKind.CATEGORY, categories[code].name, code, 1, amounts[code], (code,)) for code in codes]
     if ratios:
-        rows += [_ratio(ratio, categories, amounts, len(columns)) for ratio in RATIOS]
+        sum_at = columns.index(TOTAL) if across and TOTAL in columns else None
+        rows += [_ratio(ratio, categories, amounts, len(columns), sum_at) for ratio in RATIOS]
     return Table(tuple(columns), tuple(labels), tuple(rows))
+
+
+def lacking(ratio: Ratio, held: Sequence[bool], total: int | None) -> list[bool]:
+    """Per column whether a ratio is not told, from whether the column holds money of the section that it needs.
+
+    The sum over all columns (at `total`, None without one) needs it in each column.
+    """
+    if ratio.needs is None:
+        return [False] * len(held)
+    return [not all(held) if place == total else not here for place, here in enumerate(held)]
 
 
 def _columns(report: Report, across: Dimension | None) -> tuple[list[str], list[str]]:
@@ -188,11 +210,21 @@ def _add(amounts: Mapping[str, tuple[Decimal, ...]], codes: Sequence[str], width
     return tuple(exact_sum(amounts[code][place] for code in codes) for place in range(width))
 
 
-def _ratio(ratio: Ratio, categories: Mapping[str, FeeCategory], amounts: Mapping[str, tuple[Decimal, ...]], width: int) -> Row:
+def _ratio(
+    ratio: Ratio,
+    categories: Mapping[str, FeeCategory],
+    amounts: Mapping[str, tuple[Decimal, ...]],
+    width: int,
+    sum_at: int | None,
+) -> Row:
     codes = tuple(code for code, row in categories.items() if ratio.part(code, row.section))
     base = tuple(code for code, row in categories.items() if row.section in SUBTOTALS[ratio.of].sections)
     parts, wholes = _add(amounts, codes, width), _add(amounts, base, width)
+    needed = [code for code, row in categories.items() if row.section == ratio.needs]
+    # A column without sales has no ratio anyway, and does not keep the sum from having one.
+    held = [not wholes[place] or any(amounts[code][place] for code in needed) for place in range(width)]
     values = tuple(
-        ((-part if ratio.cost else part) / whole + ZERO) if whole > 0 else None for part, whole in zip(parts, wholes, strict=True)
+        ((-part if ratio.cost else part) / whole + ZERO) if whole > 0 and not lacks else None
+        for part, whole, lacks in zip(parts, wholes, lacking(ratio, held, sum_at), strict=True)
     )
     return Row(RowKind.RATIO, ratio.label, ratio.key, 0, values, codes)

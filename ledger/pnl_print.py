@@ -14,6 +14,7 @@ from ledger.pnl import Report, display, exact_sum
 from ledger.pnl_labels import NONE_LABELS
 from ledger.pnl_layout import Row, RowKind, layout
 from ledger.pnl_question import PERIODS, Dimension
+from ledger.pnl_remarks import cost_remark, payout_remark
 from nova.money import ZERO, currency_digits
 
 _CLOCKS = {"event": "event date", "posted": "posting date", "paid": "payout date"}
@@ -50,7 +51,7 @@ def _title(report: Report) -> str:
 
 def remarks(report: Report) -> list[str]:
     """What must be said beside the figures: shares, shops left out, money without a rate, translation."""
-    found = []
+    found = [remark for remark in (cost_remark(report), payout_remark(report)) if remark]
     if report.share_settled is not None and report.share_mapped is not None and report.share_provisional is not None:
         found.append(
             f"Settled {percent(report.share_settled)}, on approved rules {percent(report.share_mapped)}, "
@@ -93,7 +94,9 @@ def _layout_grid(report: Report) -> Grid:
 
 def _figures(row: Row, currency: str) -> list[str]:
     if row.kind is RowKind.RATIO:
-        return ["" if amount is None else f"{amount * 100:.1f} %".replace("-", "\N{MINUS SIGN}") for amount in row.amounts]
+        return [
+            "\N{EN DASH}" if amount is None else f"{amount * 100:.1f} %".replace("-", "\N{MINUS SIGN}") for amount in row.amounts
+        ]
     return [display(amount or ZERO, currency) for amount in row.amounts]
 
 

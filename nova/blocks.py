@@ -18,6 +18,7 @@ from ledger.models import FeeRule, LedgerIntake, ScopeRule
 from ledger.pages.statements import unbalanced_statements
 from ledger.pnl import Dimension, Question, Report, answer, exact_sum
 from ledger.pnl_layout import RowKind, layout
+from ledger.pnl_remarks import cost_remark
 from ledger.statements import statement_checks
 from nova.models import Company
 
@@ -275,6 +276,7 @@ class Comparison:
     share_mapped: Decimal | None = None
     cash_side_only: tuple[str, ...] = ()
     as_of: Any = None
+    cost_remark: str = ""
 
 
 _SHOWN = {"net_sales", "contribution_1", "contribution_2", "result"}
@@ -310,6 +312,7 @@ def pnl_block(company: Company, *, today: date) -> Block:
         share_mapped=report.share_mapped,
         cash_side_only=report.cash_side_only,
         as_of=report.as_of,
+        cost_remark=cost_remark(report),
     )
     for row in table.rows:
         if row.code in _SHOWN or row.code == "take_rate":

@@ -17,6 +17,7 @@ from channels.models import Document, Shop
 from ledger.health import MonthState, UnmappedType, last_full_months, shop_health, unmapped_types
 from ledger.pnl import Dimension, Question, answer
 from ledger.pnl_layout import layout
+from ledger.pnl_remarks import COST_UNKNOWN, cost_remark
 from nova import blocks
 from nova.models import Company
 from nova.pages import company_page, current_company, my_companies, render_page
@@ -87,7 +88,10 @@ def company_home(request: HttpRequest, company: Company) -> HttpResponse:
 
 @dataclass
 class PortfolioRow:
-    """One company. Amounts are in its currency; margins are fractions of net sales (contribution 2)."""
+    """One company. Amounts are in its currency; margins are fractions of net sales (contribution 2).
+
+    `cost_missing` tells that the margin is before cost of goods, which is not known.
+    """
 
     company: Company
     unmapped: Decimal
@@ -99,18 +103,20 @@ class PortfolioRow:
     margin: Decimal | None
     change: Decimal | None
     net_sales: Decimal | None
+    cost_missing: bool
     inbox: int
 
 
 @admin.site.admin_view
 def portfolio(request: HttpRequest) -> HttpResponse:
     """All companies of the user: close status, unmapped money, unhealthy shops, change of the margin."""
-    companies = my_companies(request)
+    rows = portfolio_rows(request, my_companies(request))
     return render_page(
         request,
         "nova/portfolio.html",
         title="All companies",
-        rows=portfolio_rows(request, companies),
+        rows=rows,
+        cost_remark=COST_UNKNOWN if any(row.cost_missing for row in rows) else "",
         company_for_packs=current_company(request),
         as_of=timezone.now(),
     )
@@ -129,7 +135,7 @@ def portfolio_rows(request: HttpRequest, companies: list[Company]) -> list[Portf
     rows = []
     for company in companies:
         state = states.get(company.pk)
-        margin, change, net_sales = _margins(company, state.month) if state is not None else (None, None, None)
+        margin, change, net_sales, costless = _margins(company, state.month) if state is not None else (None, None, None, False)
         mine = [shop for shop in shops if shop.company_id == company.pk]
         rows.append(
             PortfolioRow(
@@ -143,19 +149,22 @@ def portfolio_rows(request: HttpRequest, companies: list[Company]) -> list[Portf
                 margin,
                 change,
                 net_sales,
+                costless,
                 inbox.get(company.pk, 0),
             )
         )
     return sorted(rows, key=lambda row: (-len(row.ill), -row.inbox, -row.unmapped_types, row.company.name))
 
 
-def _margins(company: Company, month: date) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
-    """Contribution 2 margin of a month, its change against the month before, and net sales; None without net sales."""
+def _margins(company: Company, month: date) -> tuple[Decimal | None, Decimal | None, Decimal | None, bool]:
+    """Contribution 2 margin of a month, its change against the month before, and net sales (None without net sales); whether
+    a month's cost of goods is not known.
+    """
     before = date(month.year - (month.month == 1), month.month - 1 or 12, 1)
     end = date(month.year + (month.month == 12), month.month % 12 + 1, 1)
     report = answer(Question(company, by=(Dimension.MONTH, Dimension.CATEGORY), start=before, end=end))
     if not report.cells:
-        return None, None, None
+        return None, None, None, False
     table = layout(report)
     at = {column: place for place, column in enumerate(table.columns)}
     rows = {row.code: row for row in table.rows}
@@ -165,4 +174,4 @@ def _margins(company: Company, month: date) -> tuple[Decimal | None, Decimal | N
     now = margins[here] if here is not None else None
     then = margins[earlier] if earlier is not None else None
     change = now - then if now is not None and then is not None else None
-    return now, change, rows["net_sales"].amounts[here] if here is not None else None
+    return now, change, rows["net_sales"].amounts[here] if here is not None else None, bool(cost_remark(report))

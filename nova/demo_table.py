@@ -42,7 +42,7 @@ def terminal_table(report: Report, *, columns: int) -> RichTable:
 
 def _cell(amount: Decimal | None, kind: RowKind, currency: str) -> str:
     if amount is None:
-        return ""
+        return "-"
     if kind is RowKind.RATIO:
         return f"{amount * 100:.1f} %"
     if kind is RowKind.HEADING:

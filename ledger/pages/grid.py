@@ -13,7 +13,7 @@ from ledger.models import FeeCategory, Section
 from ledger.pages.asked import LAYOUT_ROWS, NONE, Asked
 from ledger.pages.words import column_label, period_keys
 from ledger.pnl import Dimension, Report
-from ledger.pnl_layout import LAYOUT, RATIOS, SUBTOTALS, Subtotal
+from ledger.pnl_layout import LAYOUT, RATIOS, SUBTOTALS, Subtotal, lacking
 from nova.money import ZERO
 
 #: Rows shown per level before the rest is one row, and figures of one page; exports hold all.
@@ -159,12 +159,17 @@ class _Builder:
         for ratio in RATIOS:
             parts = self._figures((), [item for item in items if ratio.part(item.keys[place], item.section)], ())
             wholes = self._figures((), [item for item in items if item.section in SUBTOTALS[ratio.of].sections], ())
+            needed = self._figures((), [item for item in items if item.section == ratio.needs], ())
+            held = [bool(need.lines) or not whole.amount for need, whole in zip(needed, wholes, strict=True)]
+            sum_at = len(self.columns) - 1 if self.asked.period and len(self.columns) > 1 else None
             found.append(
                 (
                     ratio.label,
                     [
-                        ((-part.amount if ratio.cost else part.amount) / whole.amount + ZERO) if whole.amount > 0 else None
-                        for part, whole in zip(parts, wholes, strict=True)
+                        ((-part.amount if ratio.cost else part.amount) / whole.amount + ZERO)
+                        if whole.amount > 0 and not lacks
+                        else None
+                        for part, whole, lacks in zip(parts, wholes, lacking(ratio, held, sum_at), strict=True)
                     ],
                 )
             )

@@ -25,6 +25,7 @@ from ledger.pages.grid import Grid, dimensions_of, make_grid
 from ledger.pages.words import column_label, row_words
 from ledger.pnl import UNIFIED, Dimension, Report, answer
 from ledger.pnl_question import periods_between
+from ledger.pnl_remarks import cost_remark, payout_remark
 from nova.models import Company, ExchangeRate
 from nova.pages import company_page, render_page
 
@@ -120,6 +121,7 @@ def _render(request: HttpRequest, company: Company, asked: Asked, shown: Shown |
             "shares": _shares(company, asked, shown.report),
             "cash_side_only": [(code, shown.report.shop_names.get(code, code)) for code in shown.report.cash_side_only],
             "cut": shown.cut,
+            "remarks": [remark for remark in (cost_remark(shown.report), payout_remark(shown.report)) if remark],
             "has_folds": any(row.has_children for row in grid.rows),
             "has_share": any(row.share is not None for row in grid.rows),
         }

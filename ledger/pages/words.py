@@ -7,13 +7,13 @@ from datetime import date
 
 from ledger.pages.asked import WORDS, Asked
 from ledger.pnl import Dimension
-from ledger.pnl_labels import period_label
+from ledger.pnl_labels import NOT_PAID, period_label
 from ledger.pnl_question import period_end
 
 
 def column_label(dimension: Dimension, key: str) -> str:
     """The head of a period's column."""
-    return period_label(dimension, date.fromisoformat(key)) if key else "Not paid yet"
+    return period_label(dimension, date.fromisoformat(key)) if key else NOT_PAID
 
 
 def period_keys(dimension: Dimension, keys: Iterable[str]) -> list[str]:

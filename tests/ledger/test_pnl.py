@@ -107,7 +107,7 @@ def test_each_clock_answers_from_its_own_date(harbour):
     assert figures(ask(harbour, Dimension.MONTH, clock="posted")) == {(JAN,): D(-20), (FEB,): D("113.5"), (MAR,): D(-9)}
     paid = ask(harbour, Dimension.MONTH, clock="paid")
     assert figures(paid) == {(MAR,): D(85), ("2026-04-01",): D(-20), ("",): D("19.5")}
-    assert paid.labels[Dimension.MONTH][""] == "Not paid yet"
+    assert paid.labels[Dimension.MONTH][""] == "No payout day"
     assert paid.cells[-1].keys == ("",), "what is not paid stands last"
 
 

@@ -23,6 +23,8 @@
       button.setAttribute("aria-expanded", String(button.getAttribute("aria-expanded") !== "true"));
       refresh();
     });
+    var box = table.closest(".pnl-scroll"); // the latest periods and the sum stand last: they are what is looked for
+    if (box && table.dataset.latest === "last") { box.scrollLeft = box.scrollWidth; }
     document.querySelectorAll("[data-fold]").forEach(function (control) {
       control.addEventListener("click", function () {
         table.querySelectorAll(".pnl-fold").forEach(function (button) {
