@@ -69,14 +69,14 @@ def read_notification(body: bytes) -> Notice:
     # The payload may be wrapped once more under the notification's own name.
     (inner,) = payload.values() if len(payload) == 1 else (payload,)
     facts = _folded(inner if isinstance(inner, dict) else payload)
-    summary = _folded(facts.get("summary"))
+    about_seller, summary = _folded(facts.get("sellingpartnermetadata")), _folded(facts.get("summary"))
     return Notice(
         kind[:100],
         number[:200],
-        _text(facts.get("sellerid")),
+        _text(facts.get("sellerid")) or _text(about_seller.get("sellingpartnerid")),
         subject,
         _text(facts.get(field)) if field else "",
-        _text(facts.get("marketplaceid")) or _text(summary.get("marketplaceid")),
+        next(filter(None, (_text(part.get("marketplaceid")) for part in (facts, summary, about_seller))), ""),
         _text(head.get("eventtime")),
     )
 

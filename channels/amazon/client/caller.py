@@ -96,6 +96,8 @@ class Caller:
         self.session = session
         self.sleep = sleep
         self.clock = clock
+        #: operation -> calls a second that Amazon said last, for who keeps the limits
+        self.rates: dict[str, float] = {}
         self._on_refresh = on_refresh
         self._auth = TokenAuth(self._token)
 
@@ -157,6 +159,8 @@ class Caller:
                 raise
             self._refresh()
             attempt()
+        if found[0].rate is not None:
+            self.rates[operation] = found[0].rate
         return found[0]
 
 

@@ -26,6 +26,8 @@ KEPT = timedelta(days=90)
 #: A window of reports is listed to its end, 100 a page.
 _MOST_LIST_PAGES = 50
 _WAITING = ("IN_QUEUE", "IN_PROGRESS")
+#: How a store refuses an address that is too old.
+_EXPIRED = (400, 401, 403)
 
 
 @dataclass(frozen=True)
@@ -151,13 +153,15 @@ def download(caller: Caller, document_id: str) -> bytes:
         content: list[bytes] = []
 
         def judge(answer: Answer, content: list[bytes] = content) -> None:
+            if answer.status in _EXPIRED:  # it says nothing about the login
+                raise Permanent("Amazon's store does not give out the report.", status=answer.status)
             judge_status(answer, where="The store of Amazon's reports")
             content[:] = [readable_text(answer)]
 
         try:
             call(caller.session, "GET", address, judge=judge, repeatable=True, sleep=caller.sleep)
         except Permanent as error:
-            if last or error.status != 403:
+            if last or error.status not in _EXPIRED:
                 raise
             continue
         return content[0]
@@ -172,18 +176,29 @@ def _is_ours(caller: Caller, address: str) -> bool:
 def settlement_pages(caller: Caller, *, start: datetime, end: datetime, resume: str = "") -> Iterator[FetchedPage]:
     """Settlement files that Amazon made between two aware moments, oldest first, each once; `outside_id` is the report's id.
 
-    One file holds one settlement whole. `resume` is the time of the last file: the same file may come again.
+    One file holds one settlement whole. A file that Amazon was still making is left out: overlap windows by some days.
     Documents may be fetched once a minute (15 at once): Temporary then says how long to wait.
     """
     reports = list_reports(caller, [SETTLEMENT_V2], since=start, until=min(end, caller.clock()))
     done = [report for report in reports if report.state == "DONE" and report.document_id]
     waiting = [(report.created_at, report.report_id) for report in done]
-    begin = tuple(json.loads(resume)) if resume else ("", "")
+    begin = _last_taken(resume)
     left = [report for report, key in zip(done, waiting, strict=True) if key > begin]
     for number, report in enumerate(left, start=1):
         body = download(caller, report.document_id)
         after = json.dumps([report.created_at, report.report_id]) if number < len(left) else ""
         yield FetchedPage("settlement_v2", report.report_id, body, after, max(body.count(b"\n") - 1, 0))
+
+
+def _last_taken(resume: str) -> tuple[str, str]:
+    """Time and id of the last file that was taken. Raises ValueError: not what `settlement_pages` has written."""
+    if not resume:
+        return "", ""
+    try:
+        created_at, report_id = json.loads(resume)
+    except (ValueError, TypeError):
+        raise ValueError("This is no place to go on from.") from None
+    return str(created_at), str(report_id)
 
 
 def report_pages(

@@ -33,7 +33,7 @@ ASK: dict[str, Any] = {"repeatable": True}
 
 
 def test_a_call_gets_its_token_first_and_keeps_it(world: Amazon, session: requests.Session) -> None:
-    world.on("GET", "/sellers", Told(PARTICIPATIONS))
+    world.on("GET", "/sellers", Told(PARTICIPATIONS, headers={"x-amzn-RateLimit-Limit": "0.032"}))
     heard: list[Login] = []
     asking = Caller(login(), session, on_refresh=heard.append)
     for _ in range(3):
@@ -41,6 +41,7 @@ def test_a_call_gets_its_token_first_and_keeps_it(world: Amazon, session: reques
     assert (found.marketplace_id, found.currency, found.sells, found.store_name) == (US, "USD", True, "Harbour Goods")
     assert len(world.token_calls) == 1 and len(world.asked) == 3
     assert heard == [asking.login]
+    assert asking.rates == {"getMarketplaceParticipations": 0.032}
 
 
 def test_a_token_taken_back_early_is_refreshed_once(world: Amazon, session: requests.Session) -> None:

@@ -134,6 +134,8 @@ def test_settlements_come_oldest_first_and_go_on_after_a_stop(world: Amazon, ses
     assert second == {"nextToken": "more"}, "Amazon takes the token alone only"
     rest = list(pages_of(caller(session), "settlement_v2", start=days_ago(30), end=NOW, resume=found[0].resume))
     assert [page.outside_id for page in rest] == ["r3", "r1"]
+    with pytest.raises(ValueError, match="place"):
+        list(pages_of(caller(session), "settlement_v2", start=days_ago(30), end=NOW, resume="7"))
 
 
 def test_reports_older_than_amazon_keeps_are_not_asked_for(world: Amazon, session: requests.Session) -> None:

@@ -87,3 +87,4 @@ def test_every_published_example_is_read() -> None:
     assert found["FULFILLMENT_ORDER_STATUS"].subject_id == "SFOID2345"
     assert found["LISTINGS_ITEM_STATUS_CHANGE"].subject_id == "NLS-SHOES-03"
     assert found["TRANSACTION_UPDATE"].subject == "finances"
+    assert found["TRANSACTION_UPDATE"].seller_id == "A3TH9S8BH6GOGM"
