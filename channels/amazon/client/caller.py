@@ -101,6 +101,12 @@ class Caller:
         self._on_refresh = on_refresh
         self._auth = TokenAuth(self._token)
 
+    def marketplaces(self) -> tuple[str, ...]:
+        """The marketplaces of the login. Raises Permanent: none are known, so that nothing is never taken for an empty stock."""
+        if not self.login.marketplace_ids:
+            raise Permanent("No marketplaces of this shop are known; read them first (kind marketplaces).")
+        return self.login.marketplace_ids
+
     def _token(self) -> str:
         if needs_refresh(self.login, self.clock()):
             self._refresh()

@@ -115,7 +115,7 @@ def request_report(
     options: Mapping[str, str] | None = None,
 ) -> str:
     """Ask Amazon to make a report of the login's marketplaces; returns its id. Twice makes two reports: never repeated."""
-    body: dict[str, Any] = {"reportType": report_type, "marketplaceIds": list(caller.login.marketplace_ids[:25])}
+    body: dict[str, Any] = {"reportType": report_type, "marketplaceIds": list(caller.marketplaces()[:25])}
     if start is not None:
         body["dataStartTime"] = moment(start)
     if end is not None:
@@ -233,7 +233,7 @@ def report_pages(
 def _asked_before(caller: Caller, wanted: ReportType, start: datetime, end: datetime) -> Report | None:
     """The newest report of the same type, span and marketplaces; a failed or an old one is asked for anew."""
     now = caller.clock()
-    markets = set(caller.login.marketplace_ids[:25])
+    markets = set(caller.marketplaces()[:25])
     fresh = wanted.fresh if not wanted.spans else timedelta(hours=6)
     for report in reversed(list_reports(caller, [wanted.name], since=now - fresh, until=now)):
         same_span = not wanted.spans or (_same(report.data_from, start) and _same(report.data_until, end))

@@ -67,7 +67,7 @@ def inventory_pages(caller: Caller, *, resume: str = "") -> Iterator[FetchedPage
     Stock that Amazon pools (Europe, North America) shows in every marketplace: take each fnSku once, never add up. A page token
     lives for 30 seconds: who is slower gets a marketplace's pages again from the first.
     """
-    stretches = [Stretch(market, partial(_summaries, caller, market)) for market in caller.login.marketplace_ids]
+    stretches = [Stretch(market, partial(_summaries, caller, market)) for market in caller.marketplaces()]
     return walk(
         "fba_inventory",
         stretches,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ import jsonschema
 import pytest
 import requests
 
+from channels.adapter import Source
+from channels.amazon.adapter import adapter
 from channels.amazon.client import Caller, pages_of
 from channels.amazon.client import orders as order_calls
 from channels.amazon.client import reports as report_calls
@@ -206,3 +209,30 @@ def test_limits_are_those_of_the_fact_sheet() -> None:
         )
         assert found is not None, name
         assert (float(found[1]), int(found[2])) == (rate, burst), name
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("header", ["text/plain; charset=Cp1252", "text/tab-separated-values;charset=UTF-8", ""])
+def test_real_settlements_survive_the_download(world: Amazon, session: requests.Session, packed: bool, header: str) -> None:
+    data = facts().parents[1] / "data"
+    files = [*sorted((data / "amazon_ca_settlement_v1").glob("5*.txt")), *sorted((data / "amazon_us_v2_synthetic").glob("*.txt"))]
+    assert len(files) >= 7
+    world.on(
+        "GET",
+        "/reports",
+        lambda asked: Told({"url": f"{world.url}/store/x"} | ({"compressionAlgorithm": "GZIP"} if packed else {})),
+    )
+    left = iter(files)
+
+    def store(asked: Asked) -> Told:
+        content = next(left).read_bytes()
+        return Told(gzip.compress(content) if packed else content, headers={"content-type": header})
+
+    world.on("GET", "/store/", store)
+    for file in files:
+        body = report_calls.download(caller(session), "document")
+        found, known = adapter.recognise(body, ""), adapter.recognise(file.read_bytes(), "")
+        assert found is not None and found == known
+        assert adapter.parse(Source(body, found.kind, region="NA")) == adapter.parse(
+            Source(file.read_bytes(), found.kind, region="NA")
+        )

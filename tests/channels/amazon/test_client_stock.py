@@ -121,6 +121,13 @@ def test_inventory_is_read_per_marketplace_and_page(world: Amazon, session: requ
     assert rest.outside_id == f"{CA}/1"
 
 
+def test_unknown_marketplaces_are_no_empty_stock(world: Amazon, session: requests.Session) -> None:
+    for kind in ("fba_inventory", "fba_ledger"):
+        with pytest.raises(Permanent, match="marketplaces"):
+            list(pages_of(caller(session, marketplace_ids=()), kind, start=days_ago(1), end=NOW))
+    assert world.asked == []
+
+
 def test_ranks_are_asked_for_twenty_articles_at_once(world: Amazon, session: requests.Session) -> None:
     world.on("GET", "/catalog/2022-04-01/items", Told({"numberOfResults": 1, "items": [{"asin": "B0", "salesRanks": []}]}))
     asins = [f"B{number:09}" for number in range(41)]
