@@ -137,23 +137,28 @@ def _number(value: Any) -> str:
     return text.rsplit("/", 1)[-1].split("?", 1)[0]
 
 
+def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = data.get(name)
+    return part if isinstance(part, dict) else {}
+
+
 def _object_id(topic: str, data: Mapping[str, Any]) -> str:
     if topic.startswith("inventory_levels/"):
         return _number(data.get("inventory_item_id"))
     if topic.startswith("bulk_operations/"):
         return _number(data.get("admin_graphql_api_id"))
     if topic.startswith("fulfillment_orders/"):
-        return _number((data.get("fulfillment_order") or data.get("original_fulfillment_order") or {}).get("id"))
+        return _number((_part(data, "fulfillment_order") or _part(data, "original_fulfillment_order")).get("id"))
     if topic in PRIVACY_TOPICS:
-        return _number((data.get("customer") or {}).get("id") or data.get("shop_id"))
+        return _number(_part(data, "customer").get("id") or data.get("shop_id"))
     if topic == "orders/edited":
-        return _number((data.get("order_edit") or {}).get("order_id"))
+        return _number(_part(data, "order_edit").get("order_id"))
     return _number(data.get("id") or data.get("admin_graphql_api_id"))
 
 
 def _order_id(topic: str, data: Mapping[str, Any]) -> str:
     if topic == "orders/edited":
-        return _number((data.get("order_edit") or {}).get("order_id"))
+        return _number(_part(data, "order_edit").get("order_id"))
     if topic.startswith("orders/"):
         return _number(data.get("id"))
     return _number(data.get("order_id"))

@@ -45,7 +45,7 @@ def order_pages(
         login,
         "OrdersUpdated",
         ("orders",),
-        {"query": changed(start, end) or ""},
+        {"query": changed(start, end)},
         first=ORDERS_PER_PAGE,
         session=session,
         after=resume,

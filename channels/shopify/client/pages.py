@@ -14,6 +14,8 @@ from channels.shopify.client.fulfilment import fulfilment_order_pages
 from channels.shopify.client.orders import order_pages
 from channels.shopify.client.payments import balance_pages, payout_pages
 from channels.shopify.client.stock import level_pages, plain_pages
+from channels.shopify.client.walk import zulu
+from nova.http import Surprise
 
 _READERS = {
     "orders": order_pages,
@@ -51,6 +53,19 @@ def pages(
     """
     if kind not in KINDS:
         raise ValueError(f"{kind!r} is nothing that is read from Shopify page by page")
+    for moment in (start, end):
+        if moment is not None:
+            zulu(moment)
     if kind in _PLAIN:
-        return plain_pages(login, kind, start=start, end=end, session=session, resume=resume, sleep=sleep)
-    return _READERS[kind](login, start=start, end=end, session=session, resume=resume, sleep=sleep)
+        found = plain_pages(login, kind, start=start, end=end, session=session, resume=resume, sleep=sleep)
+    else:
+        found = _READERS[kind](login, start=start, end=end, session=session, resume=resume, sleep=sleep)
+    return _as_promised(kind, found)
+
+
+def _as_promised(kind: str, found: Iterator[FetchedPage]) -> Iterator[FetchedPage]:
+    """An answer that lacks what every answer of the API has is a surprise, not a fault of this machine."""
+    try:
+        yield from found
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Surprise(f"Shopify's answer for {kind} is not of the shape that its schema promises.") from error

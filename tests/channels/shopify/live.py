@@ -99,6 +99,7 @@ def in_an_hour() -> datetime:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet per answer
     store: Store
 
     def log_message(self, *_args: Any) -> None:

@@ -371,6 +371,13 @@ def test_a_fulfilment_order_comes_with_all_its_lines(store, session):
     assert got["lineItems"]["nodes"] == lines and not got["lineItems"]["pageInfo"]["hasNextPage"]
 
 
+@pytest.mark.parametrize("odd", [{"id": "gid://shopify/Order/1"}, "order", None, {"id": "x", "lineItems": []}])
+def test_an_answer_of_another_shape_than_the_schema_promises_is_a_surprise(store, session, odd):
+    store.answers["OrdersUpdated"] = [{"orders": connection([odd])}]
+    with pytest.raises(Surprise):
+        fetch(session, "orders")
+
+
 def test_what_cannot_be_read_is_refused_before_anything_is_asked(store, session):
     with pytest.raises(ValueError, match="nothing that is read"):
         fetch(session, "customers")

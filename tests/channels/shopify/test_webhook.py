@@ -67,6 +67,12 @@ def test_each_topic_names_its_object(topic, data, kind, object_id, order_id):
     assert message.ends_login == (topic == "app/uninstalled")
 
 
+def test_a_message_of_an_odd_shape_is_still_known_by_its_topic():
+    for topic in ("orders/edited", "fulfillment_orders/moved", "shop/redact", "inventory_levels/update"):
+        data = {"order_edit": "x", "fulfillment_order": [1], "customer": 3, "id": True, "inventory_item_id": {}}
+        assert webhook.read(*delivery(topic, data), login()).object_id == ""
+
+
 @pytest.mark.parametrize("topic", ["customers/data_request", "customers/redact", "shop/redact"])
 def test_the_privacy_topics_are_known(topic):
     message = webhook.read(*delivery(topic, {"shop_id": 954889, "customer": {"id": 191167}}), login())
