@@ -183,25 +183,44 @@ def rerate(*, currencies: Iterable[str], from_day: date | None = None) -> list[C
     companies that were recomputed.
     """
     wanted = sorted(set(currencies))
+    # First those whose imports run: they may have converted by the old rates, and their lines cannot be seen yet.
+    importing = _importing_companies()
+    concerned = _concerned(wanted, from_day)
+    done = []
+    for company in Company.objects.filter(pk__in=importing | concerned).order_by("pk"):
+        with transaction.atomic():
+            lock_shops(company_id=company.pk)
+            if company.pk in concerned or _concerned(wanted, from_day, company_id=company.pk):
+                _months_from_days(company)
+                done.append(company)
+    return done
+
+
+def _importing_companies() -> set[int]:
+    """Companies with a shop that some transaction has locked at this moment."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH free AS MATERIALIZED (SELECT id FROM channels_shop FOR NO KEY UPDATE SKIP LOCKED)
+            SELECT DISTINCT company_id FROM channels_shop WHERE id NOT IN (SELECT id FROM free)
+            """
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _concerned(wanted: Sequence[str], from_day: date | None, company_id: int | None = None) -> set[int]:
+    """Companies with money whose rate changed: in one of the currencies, or foreign where the company's own currency changed."""
     with connection.cursor() as cursor:
-        # A company whose own currency changed its rate is concerned by all its foreign money.
         cursor.execute(
             """
             SELECT company.id FROM nova_company company
-            WHERE EXISTS (
+            WHERE (%(company)s::bigint IS NULL OR company.id = %(company)s) AND EXISTS (
                 SELECT 1 FROM ledger_pnlday day
                 WHERE day.company_id = company.id AND day.currency <> company.currency
                     AND (day.currency = ANY(%(wanted)s) OR company.currency = ANY(%(wanted)s))
                     AND (%(day)s::date IS NULL OR day.event_on >= %(day)s::date)
             )
-            ORDER BY company.id
             """,
-            {"wanted": wanted, "day": from_day},
+            {"wanted": list(wanted), "day": from_day, "company": company_id},
         )
-        ids = [row[0] for row in cursor.fetchall()]
-    companies = list(Company.objects.filter(pk__in=ids).order_by("pk"))
-    for company in companies:
-        with transaction.atomic():
-            lock_shops(company_id=company.pk)
-            _months_from_days(company)
-    return companies
+        return {row[0] for row in cursor.fetchall()}
