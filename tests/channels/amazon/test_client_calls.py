@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from datetime import timedelta
 from typing import Any
 
@@ -242,3 +243,44 @@ def test_an_unknown_kind_and_a_moment_without_zone_are_refused(session: requests
     with pytest.raises(ValueError, match="time zone"):
         pages(login(), "finances", start=days_ago(1).replace(tzinfo=None), end=NOW, session=session)
     assert len(set(KINDS)) == len(KINDS)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_faults_and_stops_change_nothing_of_what_is_fetched(world: Amazon, session: requests.Session, seed: int) -> None:
+    """Busy, broken, cut off, token gone, run stopped: the pages are those of an undisturbed walk, none missing, none twice."""
+    chance = random.Random(seed)
+    last = chance.randint(1, 6)
+
+    def true(asked: Asked) -> Told:
+        number = int(asked.query.get("nextToken", "0"))
+        return transactions(number, more=str(number + 1) if number < last else "")
+
+    def faulty(asked: Asked) -> Told:
+        fault = chance.choice(["none", "none", "busy", "broken", "cut", "short", "token"])
+        if fault == "token":
+            world.good_tokens.clear()
+        answers = {
+            "busy": refused(429, retry_after="1"),
+            "broken": refused(chance.choice([500, 503])),
+            "cut": Told(true(asked).body, cut=True),
+            "short": Told(json.dumps(true(asked).body).encode()[:-5]),
+        }
+        return answers.get(fault) or true(asked)
+
+    world.on("GET", "/finances", faulty)
+    kept: dict[str, bytes] = {}
+    resume = ""
+    for _ in range(60):
+        try:
+            for page in pages_of(caller(session), "finances", start=days_ago(2), end=days_ago(1), resume=resume):
+                assert page.outside_id not in kept
+                kept[page.outside_id], resume = page.body, page.resume
+                if page.resume and chance.random() < 0.3:
+                    break  # the run is stopped here
+            else:
+                break
+        except Temporary:
+            continue
+    assert resume == ""
+    found = [json.loads(body)["payload"]["transactions"][0]["transactionId"] for body in kept.values()]
+    assert found == [f"t-{number}" for number in range(last + 1)]
