@@ -104,19 +104,20 @@ def _affiliate_orders(client: Client, start: int, end: int, place: Place) -> Ite
             )
 
 
-def _single(kind: str) -> Reader:
+def _single(kind: str, rows: str) -> Reader:
     """A list that TikTok gives whole, without a window."""
 
     def read(client: Client, start: int, end: int, place: Place) -> Iterator[FetchedPage]:
         told = client.ask(kind, repeatable=True)
-        yield FetchedPage(kind, f"{start}-{end}", told.body, "", len(told.rows(kind)))
+        yield FetchedPage(kind, f"{start}-{end}", told.body, "", len(told.rows(rows)))
 
     return read
 
 
 KINDS: Mapping[str, Reader] = {
-    "shops": _single("shops"),
-    "warehouses": _single("warehouses"),
+    "shops": _single("shops", "shops"),
+    "active_shops": _single("active_shops", "shops"),
+    "warehouses": _single("warehouses", "warehouses"),
     "orders": orders.read,
     "inventory": stock.read,
     "statement_transactions": finance.read_statement_transactions,
@@ -164,3 +165,35 @@ def pages(
         yield from performance.read(line, kind, start, end, place)
         return
     yield from KINDS[kind](line, int(start.timestamp()), -(-int(end.timestamp() * 1000) // 1000), place)
+
+
+#: What a message may be about -> the call that reads it, its path parameter or the filter of its search, the rows' name
+_ONES: Mapping[str, tuple[str, str, str]] = {
+    "package": ("package", "package_id", ""),
+    "product": ("product", "product_id", ""),
+    "tracking": ("tracking", "order_id", "tracking"),
+    "return": ("returns", "return_ids", "return_orders"),
+    "cancellation": ("cancellations", "cancel_ids", "cancellations"),
+}
+
+
+def one(client: Client, noun: str, outside_id: str) -> FetchedPage:
+    """One thing as it is now, such as a webhook was about: an order, package, product, return, cancellation, or the tracking
+    events of an order. `rows` is 0 when the shop has none of this id.
+
+    The page's kind is that of the list where it has the list's shape ("orders", "returns", "cancellations"), else the noun.
+
+    Raises:
+        Permanent: a noun that cannot be read by itself, or no id. Otherwise as every call.
+    """
+    if noun == "order":
+        told = orders.details(client, [outside_id])
+        return FetchedPage("orders", outside_id, told.body, "", len(told.rows("orders")))
+    if noun not in _ONES or not outside_id:
+        raise Permanent(f"TikTok's client cannot read one {noun or 'thing without a name'} by its id {outside_id!r}.")
+    call, name, rows = _ONES[noun]
+    if call in _LISTINGS:
+        told = client.ask(call, query={"page_size": "10"}, body={name: [outside_id]}, repeatable=True)
+    else:
+        told = client.ask(call, {name: outside_id}, repeatable=True)
+    return FetchedPage(call, outside_id, told.body, "", len(told.rows(rows)) if rows else int(bool(told.data)))

@@ -37,6 +37,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "orders": Endpoint("GET", "/order/{version}/orders", "202507"),
     "packages": Endpoint("POST", "/fulfillment/{version}/packages/search", "202309"),
     "package": Endpoint("GET", "/fulfillment/{version}/packages/{package_id}", "202309"),
+    "tracking": Endpoint("GET", "/fulfillment/{version}/orders/{order_id}/tracking", "202309"),
     "ship_order": Endpoint("POST", "/fulfillment/{version}/orders/{order_id}/packages", "202309"),
     "ship_package": Endpoint("POST", "/fulfillment/{version}/packages/{package_id}/ship", "202309"),
     "update_order_tracking": Endpoint("POST", "/fulfillment/{version}/orders/{order_id}/shipping_info/update", "202309"),
@@ -73,9 +74,11 @@ def path_of(name: str, parameters: Mapping[str, str]) -> str:
     """The path of a call with its version and parameters.
 
     Raises:
-        Permanent: a parameter is no id of TikTok's, or the version set for the call is no version.
+        Permanent: a parameter is no id of TikTok's, or the version set for the call is no version or for no call.
     """
     endpoint = ENDPOINTS[name]
+    if unknown := sorted(set(settings.NOVA_TIKTOK_VERSIONS) - set(ENDPOINTS)):
+        raise Permanent(f"NOVA_TIKTOK_VERSIONS names calls that Nova does not make: {', '.join(unknown)}.")
     version = str(settings.NOVA_TIKTOK_VERSIONS.get(name, endpoint.version))
     if not (version.isascii() and version.isdigit() and len(version) == 6):
         raise Permanent(f"NOVA_TIKTOK_VERSIONS has {version!r} for {name}; a version is six digits.")

@@ -122,6 +122,9 @@ def test_versions_are_settings(settings: Any) -> None:
         settings.NOVA_TIKTOK_VERSIONS = {"warehouses": "../../x"}
         with pytest.raises(Permanent, match="six digits"):
             client(place).ask("warehouses", repeatable=True)
+        settings.NOVA_TIKTOK_VERSIONS = {"warehouse": "202612"}
+        with pytest.raises(Permanent, match="does not make: warehouse"):
+            client(place).ask("warehouses", repeatable=True)
 
 
 @pytest.mark.parametrize("wrong", ["", "../shops", "57?x=1", "５７"])

@@ -12,7 +12,7 @@ import pytest
 from channels.adapter import Source
 from channels.fetched import FetchedPage
 from channels.tiktok.adapter import adapter
-from channels.tiktok.client import KINDS, pages
+from channels.tiktok.client import KINDS, one, pages
 from nova.http import Permanent, Surprise, Temporary, new_session
 from tests.channels.tiktok import answers as made
 from tests.channels.tiktok.market import Asked, Market, Reply, client, login, market
@@ -337,10 +337,51 @@ def test_stock_of_all_products_is_read_and_deleted_ones_are_not_asked_for() -> N
 def test_shops_and_warehouses_come_as_one_page() -> None:
     with market() as place:
         place.on("GET", "/logistics/202309/warehouses", lambda asked: Reply({"warehouses": [{"id": "70"}]}))
-        assert [(page.kind, page.rows, page.resume) for kind in ("shops", "warehouses") for page in fetch(place, kind)] == [
+        place.on("GET", "/seller/202309/shops", lambda asked: Reply({"shops": [{"id": "36", "region": "GB"}]}))
+        kinds = ("shops", "active_shops", "warehouses")
+        assert [(page.kind, page.rows, page.resume) for kind in kinds for page in fetch(place, kind)] == [
             ("shops", 2, ""),
+            ("active_shops", 1, ""),
             ("warehouses", 1, ""),
         ]
+
+
+def test_what_a_message_was_about_is_read_by_its_id() -> None:
+    def returns(asked: Asked) -> Reply:
+        return Reply({"return_orders": [{"return_id": found} for found in asked.body["return_ids"] if found == "403"]})
+
+    with market() as place:
+        Orders(place, 3)
+        place.on("POST", "/return_refund/202602/returns/search", returns)
+        place.on("POST", "/return_refund/202602/cancellations/search", lambda asked: Reply({"cancellations": None}))
+        place.on("GET", r"/fulfillment/202309/packages/\d+", lambda asked: Reply({"package_id": asked.path.split("/")[-1]}))
+        place.on("GET", r"/product/202309/products/\d+", lambda asked: Reply({"id": asked.path.split("/")[-1]}))
+        place.on("GET", r"/fulfillment/202309/orders/\d+/tracking", lambda asked: Reply({"tracking": [{}, {}]}))
+        line = client(place)
+        found = [
+            one(line, noun, outside_id)
+            for noun, outside_id in (
+                ("order", "576000000000000001"),
+                ("return", "403"),
+                ("return", "404"),
+                ("cancellation", "9"),
+                ("package", "11"),
+                ("product", "17"),
+                ("tracking", "576"),
+            )
+        ]
+        assert [(page.kind, page.outside_id, page.rows) for page in found] == [
+            ("orders", "576000000000000001", 1),
+            ("returns", "403", 1),
+            ("returns", "404", 0),
+            ("cancellations", "9", 0),
+            ("package", "11", 1),
+            ("product", "17", 1),
+            ("tracking", "576", 2),
+        ]
+        for noun, outside_id in (("conversation", "1"), ("", "1"), ("return", ""), ("package", "../x")):
+            with pytest.raises(Permanent):
+                one(line, noun, outside_id)
 
 
 def test_a_wrong_kind_window_or_place_is_refused_before_anything_is_asked() -> None:
