@@ -149,6 +149,7 @@ def pages(
     What may repeat: rows at the border of two pages, everything changed since at the next overlap, after `resume` the pages
     around that place. What may be missing until the next round: rows of lists that TikTok does not sort (products,
     inventory, unsettled, withdrawals, affiliate orders), if they change while they are read; their absence proves nothing.
+    The window is read when the iterator ends: where TikTok's last page holds nothing new, no page with resume "" comes.
     A `resume` is good for the same window only; TikTok may forget a page's token, then start the window anew.
     A given `client` (of the same login) is used, so that the caller sees a fresh cipher in `client.login`.
 

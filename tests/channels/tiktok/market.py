@@ -39,7 +39,7 @@ class Asked:
 
 @dataclass
 class Reply:
-    """An answer: an envelope around `data`, or `raw` bytes."""
+    """An answer: an envelope around `data`, or `raw` bytes; `cut` breaks the connection in the middle of it."""
 
     data: Any = None
     code: int = 0
@@ -47,6 +47,7 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     raw: bytes | None = None
+    cut: bool = False
 
     def bytes(self) -> bytes:
         if self.raw is not None:
@@ -171,7 +172,8 @@ def market() -> Iterator[Market]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body[: len(body) // 2] if reply.cut else body)
+            self.close_connection = self.close_connection or reply.cut
 
         do_GET = do_POST = do_PUT = do_DELETE = handle_any
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal as D
+from itertools import islice
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from channels.adapter import Source
 from channels.fetched import FetchedPage
 from channels.tiktok.adapter import adapter
 from channels.tiktok.client import KINDS, one, pages
-from nova.http import Permanent, Surprise, Temporary, new_session
+from nova.http import Permanent, Surprise, Temporary, Withdrawn, new_session
 from tests.channels.tiktok import answers as made
 from tests.channels.tiktok.market import Asked, Market, Reply, client, login, market
 
@@ -344,6 +346,45 @@ def test_shops_and_warehouses_come_as_one_page() -> None:
             ("active_shops", 1, ""),
             ("warehouses", 1, ""),
         ]
+
+
+def _fault(chance: Random) -> Reply | None:
+    return chance.choice(
+        [
+            None,
+            None,
+            Reply(code=36009002, message="too many requests", status=429, headers={"Retry-After": "1"}),
+            Reply(code=36009003, message="internal error"),
+            Reply(raw=b"busy", status=503),
+            Reply(raw=b'{"code":0,"data":{"ord'),
+            Reply({"orders": []}, cut=True),
+            Reply(code=106011, message="Invalid shop_cipher"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("kind", ["orders", "statement_transactions"])
+@pytest.mark.parametrize("seed", range(8))
+def test_faults_and_readers_that_die_anywhere_neither_lose_nor_change_a_record(kind: str, seed: int) -> None:
+    chance = Random(seed)
+    with market() as place:
+        Orders(place, 230) if kind == "orders" else Finance(place)
+        name = "orders" if kind == "orders" else "transactions"
+        whole = {row["id"]: row for row in rows_of(fetch(place, kind), name)}
+        found: dict[str, dict[str, Any]] = {}
+        resume = ""
+        for _life in range(200):
+            place.faults = [_fault(chance) for _ in range(4)]
+            reading = pages(login(), kind, start=START, end=END, session=new_session(), resume=resume, client=client(place))
+            try:
+                for page in islice(reading, chance.randint(1, 3)):  # then the reader dies
+                    found |= {row["id"]: row for row in rows_of([page], name)}
+                    resume = page.resume
+            except (Temporary, Withdrawn):
+                continue
+            if not resume:
+                break
+        assert found == whole and resume == ""
 
 
 def test_what_a_message_was_about_is_read_by_its_id() -> None:
