@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,6 +22,7 @@ from django.utils.html import strip_tags
 PARAMETER = "_export"
 MAX_ROWS = 100_000
 CHUNK = 1000
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 #: Spreadsheets run cells that begin with one of these.
 _ACTIVE = ("=", "+", "-", "@", "\t", "\r")
 
@@ -135,7 +137,9 @@ def xlsx_response(headers: Sequence[str], rows: Iterable[Sequence[Any]], name: s
     sheet = book.create_sheet("List")
     sheet.append(list(headers))
     for row in rows:
-        sheet.append([plain_value(cell) for cell in row])
+        values = (plain_value(cell) for cell in row)
+        # Control characters, which texts of the outside may hold, are none that a workbook can.
+        sheet.append([_CONTROL.sub("", value) if isinstance(value, str) else value for value in values])
     buffer = io.BytesIO()
     book.save(buffer)
     return HttpResponse(
