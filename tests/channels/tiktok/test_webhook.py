@@ -91,3 +91,13 @@ def test_an_unknown_type_is_kept_and_nonsense_is_not_a_message() -> None:
 )
 def test_no_data_whatever_breaks_the_reading(data: object) -> None:
     assert read(json.dumps({"type": 4, "data": data, "timestamp": 10**30}).encode()).type == 4
+
+
+@pytest.mark.conformance
+def test_every_published_message_of_a_known_topic_says_what_it_is_about(conformance: Path) -> None:
+    samples = json.loads((conformance / "facts/tiktok/samples/webhooks.json").read_text())
+    messages = [read(json.dumps(sample["payload"]).encode()) for sample in samples.values() if "payload" in sample]
+    known = [message for message in messages if message.topic]
+    assert len(known) >= 17
+    assert all(message.ids or message.noun == "login" for message in known)
+    assert all(message.shop_id or message.seller_open_id for message in known)
