@@ -258,6 +258,7 @@ def _day_facts(plan: Plan, statement: Statement, columns: list[str]) -> None:
         "rates",
         "SELECT currency, rate_day, nova_day_rate(currency, %(target)s, rate_day) AS rate "
         "FROM (SELECT DISTINCT currency, rate_day FROM days) AS pair",
+        materialized=True,  # else the planner looks a rate up for every row and measure instead of once a day
     )
     statement.add(
         "facts",

@@ -18,7 +18,7 @@ from nova.money import ZERO
 
 #: Rows shown per level before the rest is one row, and figures of one page; exports hold all.
 LEVEL_LIMIT = (100, 40, 25, 15)
-PAGE_FIGURES = 6_000
+PAGE_FIGURES = 2_000
 #: Dimensions whose rows stand in the order of their names; the others in the order of their money.
 _BY_NAME = {Dimension.CHANNEL, Dimension.SHOP, Dimension.MARKETPLACE, Dimension.STATE, Dimension.CURRENCY}
 # Figures may have more digits than Python's decimals keep by themselves.

@@ -31,6 +31,8 @@ from nova.pages import company_page, render_page
 
 #: Periods of one page; more are cut to the latest, and the page says so.
 MAX_PERIODS = {"month": 36, "week": 53, "day": 62}
+#: The same where rows are nested, so that the page comes at once; exports hold all.
+MAX_NESTED = {"month": 36, "week": 26, "day": 31}
 #: Filters offered as choices; the others are reached by clicking a row or by an address.
 _CHOICES = (Dimension.CHANNEL, Dimension.SHOP, Dimension.MARKETPLACE, Dimension.STATE, Dimension.BRAND, Dimension.PRODUCT_GROUP)
 
@@ -44,19 +46,19 @@ class Shown:
     cut: int = 0
 
 
-def read_report(asked: Asked) -> Shown:
-    """Ask the engine; of too many periods the latest are shown.
+def read_report(asked: Asked, *, whole: bool = False) -> Shown:
+    """Ask the engine; of too many periods the latest are shown, or all if `whole` (for exports).
 
     Raises:
         ValueError: what the engine refuses, in words for staff.
     """
-    asked, cut = latest_periods(asked)
+    asked, cut = (asked, 0) if whole else latest_periods(asked)
     return Shown(asked, answer(asked.question(*dimensions_of(asked))), cut)
 
 
 def latest_periods(asked: Asked) -> tuple[Asked, int]:
     """The address limited to the latest periods a page can hold, and how many earlier ones that leaves away."""
-    limit = MAX_PERIODS.get(asked.columns)
+    limit = (MAX_NESTED if len(asked.rows) > 1 else MAX_PERIODS).get(asked.columns)
     if limit is None or asked.period is None:
         return asked, 0
     clock = Clock.POSTED if asked.clock == Clock.PAID else asked.clock
@@ -87,12 +89,12 @@ def pnl_page(request: HttpRequest, company: Company) -> HttpResponseBase:
     asked = read_address(company, request.GET)
     shown: Shown | None = None
     problems = list(asked.problems)
+    export = request.GET.get("format", "")
     if not problems:
         try:
-            shown = read_report(asked)
+            shown = read_report(asked, whole=export in ("csv", "xlsx"))
         except ValueError as error:
             problems.append(str(error))
-    export = request.GET.get("format", "")
     if shown is not None and export in ("csv", "xlsx"):
         if request.GET.get("what") == "chart":
             return export_chart(shown.asked, read_chart(shown.asked, shown.report))

@@ -234,6 +234,17 @@ def test_many_periods_are_cut_to_the_latest_and_the_page_says_so(harbour: Any, m
     assert [chip.label for chip in response.context["chips"]] == ["From 2026-02-24"]
 
 
+def test_nested_rows_hold_fewer_periods_on_a_page_but_all_in_an_export(harbour: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    company, client = harbour
+    monkeypatch.setitem(pages.MAX_NESTED, "week", 2)
+    query = "columns=week&rows=category&rows=shop"
+    page = client.get(pnl(company, query))
+    assert "earlier weeks are not shown" in page.content.decode()
+    assert [column.key for column in page.context["grid"].columns] == ["2026-02-23"]
+    head = b"".join(client.get(pnl(company, query + "&format=csv")).streaming_content).decode()
+    assert head.count("2026-01") >= 3
+
+
 def test_many_rows_are_summed_up_and_all_of_them_are_exported(harbour: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     company, client = harbour
     monkeypatch.setattr(grids, "LEVEL_LIMIT", (1, 1, 1, 1))
