@@ -73,6 +73,11 @@ class RuleRow:
         return channel_label(self.rule.channel)
 
     @property
+    def place(self) -> str:
+        """Where the fee must stand, in words where the rule takes any place."""
+        return "any place" if self.rule.path == "*" else self.rule.path
+
+    @property
     def status_class(self) -> str:
         return STATUS_CLASS.get(self.rule.status, "")
 

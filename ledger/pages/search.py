@@ -103,15 +103,19 @@ def find(*, company: Company, text: str, user: Any) -> list[Hit]:
 
 
 def _orders(company: Company, shops: dict[int, str], term: str) -> list[Hit]:
-    """Orders by id or its beginning, and vouchers by their id; both by index."""
+    """Orders by id or its beginning, also one that stands behind a "#" (Shopify's order names), and vouchers by their id; all by
+    index.
+    """
+    numbered = f"#{term}"
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT DISTINCT order_ref, shop_id FROM ledger_voucher
-            WHERE company_id = %s AND shop_id = ANY(%s) AND order_ref <> '' AND order_ref >= %s AND order_ref < %s
+            WHERE company_id = %s AND shop_id = ANY(%s) AND order_ref <> ''
+                AND (order_ref >= %s AND order_ref < %s OR order_ref >= %s AND order_ref < %s)
             ORDER BY order_ref, shop_id LIMIT %s
             """,
-            [company.pk, list(shops), term, term + _LAST, PER_KIND],
+            [company.pk, list(shops), term, term + _LAST, numbered, numbered + _LAST, PER_KIND],
         )
         orders = cursor.fetchall()
         cursor.execute(
@@ -124,7 +128,8 @@ def _orders(company: Company, shops: dict[int, str], term: str) -> list[Hit]:
         )
         vouchers = cursor.fetchall()
     hits = [
-        Hit("Order", order, shops[shop_id], _order(company, order), "shopping_cart", order == term) for order, shop_id in orders
+        Hit("Order", order, shops[shop_id], _order(company, order), "shopping_cart", order in (term, numbered))
+        for order, shop_id in orders
     ]
     for family, outside_id, shop_id, order, document_id, row in vouchers:
         if order == term:

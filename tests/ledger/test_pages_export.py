@@ -222,6 +222,10 @@ def test_the_search_finds_by_any_outside_id(harbour: Any) -> None:
     assert kinds("ORDER-1001") == [("opened", f"/c/{company.code}/orders/ORDER-1001/")]
     assert kinds("ORDER-100") == [("Order", "ORDER-1001"), ("Order", "ORDER-1002"), ("Order", "ORDER-1003")]
     assert kinds("ST-1")[0][0] == "opened"
+    shop = Shop.objects.filter(company=company).order_by("pk").first()
+    assert shop is not None
+    take(shop, company, "books", [voucher("books", "V/9", [("sale", "10")], order="#4063", statement="ST-7")])
+    assert kinds("4063")[0][0] == kinds("#4063")[0][0] == "opened", "an order is found with and without its number sign"
     assert kinds("PAY-2")[0][0] == "opened"
     assert kinds("BANK-77")[0][0] == "opened"
     assert ("SKU", "TEE-RED") in kinds("tee")
