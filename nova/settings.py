@@ -139,6 +139,8 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+#: Who signs in without having asked for a page comes home.
+LOGIN_REDIRECT_URL = "home"
 
 LANGUAGE_CODE = "en"
 USE_I18N = True

@@ -117,6 +117,13 @@ def test_the_first_screen_of_a_new_company_teaches_the_first_step(harbour: Compa
     assert reverse("ledger:upload", kwargs={"code": "harbour"}) in page.content.decode()
 
 
+def test_who_signs_in_on_the_bare_sign_in_page_comes_home(harbour: Company) -> None:
+    person("clara", harbour, role="Finance clerk")
+    answer = Client().post(reverse("admin:login"), {"username": "clara", "password": "clara"}, follow=True)
+    assert (answer.status_code, answer.redirect_chain[-1][0]) == (200, reverse("admin:index"))
+    assert "<title>Harbour Goods | Nova</title>" in answer.content.decode()
+
+
 def test_the_clerk_sees_fees_documents_and_statements_that_need_work(harbour: Company, shop: Shop) -> None:
     take(shop, "9001")
     import_file(shop=shop, body=settlement("9002", order="114-2", total="80.00"), filename="july.txt", accept_difference=True)
