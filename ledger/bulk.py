@@ -1,7 +1,8 @@
-"""The bulk way in: many pages of one kind of document of one shop, read ahead by one thread, written by another.
+"""The bulk way in: many pages of one kind of document of one shop, in three steps that overlap, a thread each.
 
-Reading (hash, known?, parse, compress) and writing (keep, take, rollup) of consecutive batches overlap, so that Python and
-the database both work; memory holds two batches, whatever the number of lines. Each batch is one transaction.
+Reading (hash, known?, parse, compress), forming (rows, text and sums of the lines) and writing (keep, take, rollup) of
+consecutive batches run at once, so that Python and the database both work; memory holds a few batches, whatever the number
+of lines. Each batch is one transaction.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import logging
 import queue
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
 
@@ -27,7 +29,7 @@ from channels.personal import store_personal_data
 from channels.records import ParsedDocument, PersonalRecord
 from channels.registry import get_adapter
 from ledger.intake import prepare_writer, take_parsed
-from ledger.take import Counts, lock_shop
+from ledger.take import Counts, Writer, lock_shop
 from nova.models import Company
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,16 @@ class BulkResult:
     known: int = 0
     counts: Counts = field(default_factory=Counts)
     failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """What a thread stumbled over, on its way to the thread that asked."""
+
+    error: BaseException
 
 
 @dataclass(slots=True)
@@ -71,11 +83,18 @@ def ingest_pages(*, shop: Shop, kind: str, pages: Iterable[tuple[str, bytes]], p
     company = Company.objects.get(pk=shop.company_id)
     result = BulkResult()
     with _seldom_collecting() as collect:
-        for batch, known in _read_ahead(_batches(shop, adapter.kinds[kind], pages, pages_per_batch)):
+        read = _read_ahead(_batches(shop, adapter.kinds[kind], pages, pages_per_batch))
+        formed = _formed(shop, company, adapter.kinds[kind], read)
+        if connection.in_atomic_block:
+            # Another connection would wait for what the caller has not committed: nothing is formed ahead then.
+            formed = ((batch, known, None) for batch, known in read)
+        else:
+            formed = _read_ahead(formed)
+        for batch, known, writer in formed:
             result.pages += len(batch) + known
             result.known += known
             if batch:
-                result.counts.add(_write_whole(shop, company, adapter.kinds[kind], batch))
+                result.counts.add(_write_whole(shop, company, adapter.kinds[kind], batch, writer))
                 collect()
             result.failed += [(page.outside_id, page.error) for page in batch if page.parsed is None]
     return result
@@ -105,7 +124,9 @@ def _seldom_collecting() -> Iterator[Callable[[], None]]:
             gc.enable()
 
 
-def _batches(shop: Shop, kind: DocumentKind, pages: Iterable[tuple[str, bytes]], size: int) -> Iterator[tuple[list[_Page], int]]:
+def _batches(
+    shop: Shop, kind: DocumentKind, pages: Iterable[tuple[str, bytes]], size: int
+) -> Generator[tuple[list[_Page], int], None, None]:
     adapter = get_adapter(shop.channel)
     source = iter(pages)
     while chunk := list(islice(source, size)):
@@ -149,12 +170,29 @@ def _taken(shop: Shop, kind: str, keys: Sequence[tuple[str, bytes]]) -> set[tupl
         return {(row[0], bytes(row[1])) for row in cursor.fetchall()}
 
 
-def _read_ahead(batches: Iterator[tuple[list[_Page], int]]) -> Iterator[tuple[list[_Page], int]]:
-    """The same batches, made by a thread that is one batch ahead; its error is raised here."""
-    ready: queue.Queue[tuple[list[_Page], int] | BaseException | None] = queue.Queue(maxsize=1)
+def _formed(
+    shop: Shop, company: Company, kind: DocumentKind, batches: Iterable[tuple[list[_Page], int]]
+) -> Generator[tuple[list[_Page], int, Writer | None], None, None]:
+    """The same batches, each with what will write it, worked out ahead; None where that failed: writing will say why."""
+    for batch, known in batches:
+        writer: Writer | None = None
+        parsed = [page.parsed for page in batch if page.parsed is not None]
+        if parsed:
+            try:
+                writer = prepare_writer(shop=shop, company=company, parsed=parsed)
+                writer.form(kind=kind, vouchers=[voucher for document in parsed for voucher in document.vouchers])
+            except Exception:
+                log.warning("A batch of %s could not be formed ahead; it is taken page by page if need be", shop, exc_info=True)
+                writer = None
+        yield batch, known, writer
+
+
+def _read_ahead(batches: Generator[_Item, None, None]) -> Generator[_Item, None, None]:
+    """The same items, made by a thread that is one item ahead; its error is raised here."""
+    ready: queue.Queue[_Item | _Raised | None] = queue.Queue(maxsize=1)
     stop = threading.Event()
 
-    def offer(item: tuple[list[_Page], int] | BaseException | None) -> bool:
+    def offer(item: _Item | _Raised | None) -> bool:
         while not stop.is_set():
             try:
                 ready.put(item, timeout=0.2)
@@ -170,26 +208,29 @@ def _read_ahead(batches: Iterator[tuple[list[_Page], int]]) -> Iterator[tuple[li
                     return
             offer(None)
         except BaseException as error:
-            offer(error)
+            offer(_Raised(error))
         finally:
+            batches.close()  # a reader further ahead stops with it
             connections.close_all()
 
     thread = threading.Thread(target=read, name="nova-read-ahead", daemon=True)
     thread.start()
     try:
         while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
+            if isinstance(item, _Raised):
+                raise item.error
             yield item
     finally:
         stop.set()
         thread.join()
 
 
-def _write_whole(shop: Shop, company: Company, kind: DocumentKind, batch: Sequence[_Page]) -> Counts:
+def _write_whole(
+    shop: Shop, company: Company, kind: DocumentKind, batch: Sequence[_Page], writer: Writer | None = None
+) -> Counts:
     """Keep and take a batch. Where a page of it cannot be taken, every page is taken on its own and that one fails alone."""
     try:
-        return _write(shop, company, kind, batch)
+        return _write(shop, company, kind, batch, writer)
     except (OperationalError, InterfaceError):  # the database, not the pages: the next run goes on from here
         raise
     except Exception as problem:
@@ -206,8 +247,10 @@ def _write_whole(shop: Shop, company: Company, kind: DocumentKind, batch: Sequen
         return _write(shop, company, kind, batch)
 
 
-def _write(shop: Shop, company: Company, kind: DocumentKind, batch: Sequence[_Page]) -> Counts:
-    writer = prepare_writer(shop=shop, company=company, parsed=[page.parsed for page in batch if page.parsed is not None])
+def _write(shop: Shop, company: Company, kind: DocumentKind, batch: Sequence[_Page], writer: Writer | None = None) -> Counts:
+    writer = writer or prepare_writer(
+        shop=shop, company=company, parsed=[page.parsed for page in batch if page.parsed is not None]
+    )
     with transaction.atomic():
         lock_shop(shop)
         ids = _keep(shop, kind.code, batch)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -33,6 +33,8 @@ from nova.models import Company
 _FOUR_PLACES = Decimal("0.0001")
 #: Marketplace, path, name and context of what a statement's lines leave of its total.
 REMAINDER_TYPE = ("", "statement", "difference", "remainder")
+#: Stands for the statement's id in COPY text made ahead; no text of a line can hold it.
+_STATEMENT_MARK = "\x01"
 _COPY_TABLE = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\x00": None})
 
 _VOUCHER_COLUMNS = (
@@ -132,7 +134,8 @@ class Writer:
     """Takes one batch: `prepare` before the transaction that takes it, `write` inside, after `lock_shop`.
 
     Fee types and listings are shared with other imports and with approvals: made sure of inside a long transaction, they
-    would be held until its end, and two imports could wait for each other.
+    would be held until its end, and two imports could wait for each other. `form` works out what Python has to work out,
+    so that another thread may do it while the batch before is being written.
     """
 
     def __init__(self, *, shop: Shop, company: Company) -> None:
@@ -142,7 +145,10 @@ class Writer:
         self.types: dict[str, dict[tuple[str, str, str], int]] = {}
         self.listings: dict[str, int] = {}
         self.counts = Counts()
-        self._has_details = False
+        self._has_details = any(kind.role == Role.DETAIL for kind in _kinds(shop).values())
+        #: Vouchers formed ahead, by the identity of their record.
+        self._formed: dict[int, _Prepared] = {}
+        self._formed_sums: _Sums = {}
         #: What was worked out once for the many lines that are alike; a writer lives for one batch.
         self._line_kinds: dict[tuple[str, str], dict[tuple[str, str, str, str], tuple[str, int]]] = {}
         self._amounts: dict[Decimal, tuple[str, int]] = {}
@@ -165,19 +171,35 @@ class Writer:
             self.types.setdefault(market, {})[path, name, context] = type_id
         self.listings = ensure_listings(shop=self.shop, codes=listings)
 
+    def form(self, *, kind: DocumentKind, vouchers: Sequence[VoucherRecord]) -> None:
+        """Work out rows, COPY text and sums of vouchers ahead of `write`, after `prepare`. Nothing is written.
+
+        Raises:
+            ValueError: an amount has more than four decimals.
+        """
+        formed = [self._prepare_voucher(kind, record) for record in vouchers]
+        with connection.cursor() as cursor:
+            ids = reserve_voucher_ids(cursor, len(formed))
+        for voucher_id, voucher in zip(ids, formed, strict=True):
+            voucher.id = voucher_id
+            voucher.text = voucher.line_text(self.company.pk, self.shop.pk)
+        self._formed = {id(record): voucher for record, voucher in zip(vouchers, formed, strict=True)}
+        self._formed_sums = _sum_lines(formed)
+
     # Steps 3 to 6 -------------------------------------------------------------------------------------------------
 
     def write(self, batches: Sequence[Batch]) -> Counts:
         if any(batch.vouchers for batch in batches) and not self.company.has_lines:
             Company.objects.filter(pk=self.company.pk, has_lines=False).update(has_lines=True)
             self.company.has_lines = True
-        self._has_details = any(kind.role == Role.DETAIL for kind in _kinds(self.shop).values())
         prepared: list[_Prepared] = []
         seen: dict[tuple[str, str], int] = {}
         for batch in batches:
             in_document: set[tuple[str, str]] = set()
             for record in batch.vouchers:
-                voucher = self._prepare_voucher(batch, record)
+                voucher = self._formed.get(id(record)) or self._prepare_voucher(batch.kind, record)
+                voucher.document_id = batch.document.pk
+                voucher.statement_id = batch.statement_ids[record.statement] if record.statement else None
                 key = (voucher.family, voucher.outside_id)
                 if key in in_document:
                     raise ValueError(f"{record.family} {record.outside_id} stands twice in {batch.document}.")
@@ -215,18 +237,17 @@ class Writer:
                 self.counts.closed += len(gone)
         touched = {(row.order_ref, row.event) for row in outdated if row.event != "other"}
         self._close(outdated)
+        touched |= self._told_before(fresh)
         self._insert(fresh)
-        self._resolve_orders(touched | self._told_before(fresh))
+        self._resolve_orders(touched)
         self._resolve_twins([*fresh, *outdated])
         if any(voucher.event == "other" for voucher in fresh) or any(batch.complete for batch in batches) or outdated:
             self._resolve_periods()
         return self.counts
 
-    def _prepare_voucher(self, batch: Batch, record: VoucherRecord) -> _Prepared:
-        kind = batch.kind
+    def _prepare_voucher(self, kind: DocumentKind, record: VoucherRecord) -> _Prepared:
         event_on = self._day(record.event_at)
         posted_on = self._day(record.posted_at)
-        statement_id = batch.statement_ids[record.statement] if record.statement else None
         state = (record.state or kind.state).value
         authority = kind.authority if record.authority is None else record.authority
         event = record.event.value if record.order else EventKind.OTHER.value
@@ -234,7 +255,7 @@ class Writer:
         listings = self.listings
         currency = record.currency
         order_ref = shorten(record.order, 100)
-        head = f"{order_ref}|{event}|{record.part}|{currency}|{event_on}|{posted_on}|{statement_id}|{state}|{authority}"
+        head = f"{order_ref}|{event}|{record.part}|{currency}|{event_on}|{posted_on}|{record.statement}|{state}|{authority}"
         fragments = []
         total = 0
         money = 0
@@ -258,8 +279,7 @@ class Writer:
             fragments.append((first, text, scaled, quantity, row))
         body = "\n".join(sorted([f"{first}\t{text}\t{quantity}" for first, text, _scaled, quantity, _row in fragments]))
         return _Prepared(
-            document_id=batch.document.pk,
-            statement_id=statement_id,
+            statement=record.statement,
             family=record.family,
             outside_id=shorten(record.outside_id, 300),
             version=1,
@@ -345,52 +365,45 @@ class Writer:
             return
         company, shop = self.company.pk, self.shop.pk
         with connection.cursor() as cursor:
-            ids = reserve_voucher_ids(cursor, len(vouchers))
+            without = [voucher for voucher in vouchers if not voucher.id]
+            for voucher_id, voucher in zip(reserve_voucher_ids(cursor, len(without)), without, strict=True):
+                voucher.id = voucher_id
             # The clock is the database's: taken_at is the same for the whole transaction.
             cursor.execute("SELECT now()::text")
             now = cursor.fetchone()[0]
+            # Large pieces: every write gives another thread of this process its turn.
             with cursor.copy(f"COPY ledger_voucher ({_VOUCHER_COLUMNS}) FROM STDIN") as copy:
-                # Large pieces: every write gives another thread of this process its turn.
-                chunk: list[str] = []
-                for voucher_id, voucher in zip(ids, vouchers, strict=True):
-                    voucher.id = voucher_id
-                    chunk.append(voucher.copy_row(company, shop, now))
-                    if len(chunk) >= 4000:
-                        copy.write("".join(chunk))
-                        chunk.clear()
-                copy.write("".join(chunk))
+                for chunk in _chunks(vouchers, 4000):
+                    copy.write("".join([voucher.copy_row(company, shop, now) for voucher in chunk]))
             with cursor.copy(f"COPY ledger_feeline ({_LINE_COLUMNS}) FROM STDIN") as copy:
-                chunk = []
-                for voucher in vouchers:
-                    voucher.copy_lines(company, shop, chunk)
-                    if len(chunk) >= 8000:
-                        copy.write("".join(chunk))
-                        chunk.clear()
-                copy.write("".join(chunk))
+                for chunk in _chunks(vouchers, 1000):
+                    copy.write("".join([voucher.copy_lines(company, shop) for voucher in chunk]))
         self.counts.lines += sum(len(voucher.lines) for voucher in vouchers)
-        roll_deltas(company=self.company, rows=_deltas(vouchers, company, shop))
+        all_formed = len(vouchers) == len(self._formed) and not without
+        sums = self._formed_sums if all_formed else _sum_lines(vouchers)
+        statements = {voucher.statement: voucher.statement_id for voucher in vouchers}
+        roll_deltas(company=self.company, rows=_delta_rows(sums, statements, company, shop))
 
     # Which source counts ------------------------------------------------------------------------------------------
 
     def _told_before(self, fresh: Sequence[_Prepared]) -> set[tuple[str, str]]:
-        """Order events of vouchers just written that some other current voucher tells, too: only those need a decision."""
+        """Order events of vouchers to be written that some current voucher tells, too: only those need a decision."""
         events = Counter((voucher.order_ref, voucher.event) for voucher in fresh if voucher.event != "other")
         if not events:
             return set()
         with connection.cursor() as cursor:
-            # One look into the index per order, whatever the statistics say of a table that grows this fast. Ids of this
-            # shop rise in the order of writing, because its row is locked.
+            # One look into the index per order, whatever the statistics say of a table that grows this fast.
             cursor.execute(
                 """
                 SELECT wanted.order_ref FROM unnest(%s::text[]) AS wanted(order_ref)
                 CROSS JOIN LATERAL (
                     SELECT 1 FROM ledger_voucher voucher
                     WHERE voucher.company_id = %s AND voucher.shop_id = %s AND voucher.order_ref = wanted.order_ref
-                        AND voucher.order_ref <> '' AND voucher.current AND voucher.id < %s
+                        AND voucher.order_ref <> '' AND voucher.current
                     LIMIT 1
                 ) AS earlier
                 """,
-                [sorted({order for order, _event in events}), self.company.pk, self.shop.pk, fresh[0].id],
+                [sorted({order for order, _event in events}), self.company.pk, self.shop.pk],
             )
             earlier = {row[0] for row in cursor.fetchall()}
         return {key for key, number in events.items() if number > 1 or key[0] in earlier}
@@ -529,10 +542,9 @@ class Writer:
 
 @dataclass(slots=True)
 class _Prepared:
-    """A voucher ready for COPY."""
+    """A voucher ready for COPY. Document and statement get their ids when it is written; `statement` is the outside id."""
 
-    document_id: int
-    statement_id: int | None
+    statement: str
     family: str
     outside_id: str
     version: int
@@ -555,6 +567,10 @@ class _Prepared:
     #: (fee type and listing as COPY text, amount as text, amount in ten-thousandths, quantity, row)
     lines: list[tuple[str, str, int, int | None, int | None]]
     id: int = 0
+    document_id: int = 0
+    statement_id: int | None = None
+    #: The COPY text of the lines where it was made ahead, with a mark where the statement's id goes.
+    text: str = ""
 
     def copy_row(self, company: int, shop: int, now: str) -> str:
         statement = "\\N" if self.statement_id is None else self.statement_id
@@ -567,17 +583,27 @@ class _Prepared:
             f"\\\\x{self.digest.hex()}\t\\\\x{self.money:032x}\t{self.amount}\tt\tt\tf\t{now}\n"
         )
 
-    def copy_lines(self, company: int, shop: int, into: list[str]) -> None:
-        statement = "\\N" if self.statement_id is None else self.statement_id
+    def copy_lines(self, company: int, shop: int) -> str:
+        text = self.text or self.line_text(company, shop)
+        return text.replace(_STATEMENT_MARK, "\\N" if self.statement_id is None else str(self.statement_id))
+
+    def line_text(self, company: int, shop: int) -> str:
         head = f"{company}\t{self.id}\t"
         middle = f"\t{shop}\t"
-        currency = f"\t{statement}\t{self.currency}\t"
+        currency = f"\t{_STATEMENT_MARK}\t{self.currency}\t"
         tail = f"\t{self.event_on}\t{self.posted_on}\t{self.state}\t{self.provisional}\t"
-        for seq, (first, amount, _scaled, quantity, row) in enumerate(self.lines, start=1):
-            into.append(
+        return "".join(
+            [
                 f"{head}{seq}{middle}{first}{currency}{amount}\t{chr(92) + 'N' if quantity is None else quantity}{tail}"
                 f"{chr(92) + 'N' if row is None else row}\n"
-            )
+                for seq, (first, amount, _scaled, quantity, row) in enumerate(self.lines, start=1)
+            ]
+        )
+
+
+def _chunks(vouchers: Sequence[_Prepared], size: int) -> Iterator[Sequence[_Prepared]]:
+    for start in range(0, len(vouchers), size):
+        yield vouchers[start : start + size]
 
 
 def _written(amount: Decimal, record: VoucherRecord) -> tuple[str, int]:
@@ -593,11 +619,16 @@ def _unscaled(amount: int) -> Decimal:
     return Decimal(amount).scaleb(-4)
 
 
-def _deltas(vouchers: Iterable[_Prepared], company: int, shop: int) -> list[str]:
-    """The lines of vouchers summed for the rollup, as COPY text in the order of `ledger.rollup.DELTA_COLUMNS`."""
-    groups: dict[tuple[Any, ...], dict[str, list[Any]]] = {}
+#: Per (statement's outside id, currency, state, provisional, event day, posted day): fee type and listing as COPY text ->
+#: [ten-thousandths, quantity, lines].
+_Sums = dict[tuple[str, str, str, str, date, date], dict[str, list[int]]]
+
+
+def _sum_lines(vouchers: Iterable[_Prepared]) -> _Sums:
+    """The lines of vouchers summed for the rollup."""
+    groups: _Sums = {}
     for voucher in vouchers:
-        head = (voucher.statement_id, voucher.currency, voucher.state, voucher.provisional, voucher.event_on, voucher.posted_on)
+        head = (voucher.statement, voucher.currency, voucher.state, voucher.provisional, voucher.event_on, voucher.posted_on)
         sums = groups.get(head)
         if sums is None:
             sums = groups[head] = {}
@@ -610,9 +641,15 @@ def _deltas(vouchers: Iterable[_Prepared], company: int, shop: int) -> list[str]
                 entry[2] += 1
                 if quantity:
                     entry[1] += quantity
+    return groups
+
+
+def _delta_rows(groups: _Sums, statements: Mapping[str, int | None], company: int, shop: int) -> list[str]:
+    """Sums as COPY text in the order of `ledger.rollup.DELTA_COLUMNS`."""
     rows = []
     for (statement, currency, state, provisional, event_on, posted_on), sums in groups.items():
-        tail = f"{chr(92) + 'N' if statement is None else statement}\t{currency}\t{state}\t{provisional}\t{event_on}\t{posted_on}"
+        statement_id = statements[statement]
+        tail = f"{chr(92) + 'N' if statement_id is None else statement_id}\t{currency}\t{state}\t{provisional}\t{event_on}\t{posted_on}"
         for first, (scaled, quantity, number) in sums.items():
             type_id, listing = first.split("\t")
             rows.append(f"{company}\t{shop}\t{listing}\t{type_id}\t{tail}\t{_unscaled(scaled)}\t{quantity}\t{number}\n")
