@@ -1,8 +1,8 @@
-"""The bulk way in: many pages of one kind of document of one shop, in three steps that overlap, a thread each.
+"""The bulk way in: many pages of one kind of document of one shop, worked out ahead by one thread, written by another.
 
-Reading (hash, known?, parse, compress), forming (rows, text and sums of the lines) and writing (keep, take, rollup) of
-consecutive batches run at once, so that Python and the database both work; memory holds a few batches, whatever the number
-of lines. Each batch is one transaction.
+Working out (hash, known?, parse, compress; rows, text and sums of the lines) and writing (keep, take, rollup) of
+consecutive batches overlap, so that Python and the database both work; memory holds a few batches, whatever the number of
+lines. Each batch is one transaction.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import gc
 import hashlib
 import logging
 import queue
+import sys
 import threading
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -35,6 +36,7 @@ from nova.models import Company
 log = logging.getLogger(__name__)
 
 _BATCHES_PER_COLLECTION = 25
+_TURN_SECONDS = 0.0002
 
 
 @dataclass(slots=True)
@@ -82,14 +84,11 @@ def ingest_pages(*, shop: Shop, kind: str, pages: Iterable[tuple[str, bytes]], p
         raise LookupError(f"{adapter.label} has no document kind {kind!r}.")
     company = Company.objects.get(pk=shop.company_id)
     result = BulkResult()
-    with _seldom_collecting() as collect:
-        read = _read_ahead(_batches(shop, adapter.kinds[kind], pages, pages_per_batch))
-        formed = _formed(shop, company, adapter.kinds[kind], read)
-        if connection.in_atomic_block:
-            # Another connection would wait for what the caller has not committed: nothing is formed ahead then.
-            formed = ((batch, known, None) for batch, known in read)
-        else:
-            formed = _read_ahead(formed)
+    with _tuned_for_bulk() as collect:
+        # Another connection would wait for what the caller has not committed: nothing is formed ahead then.
+        ahead = not connection.in_atomic_block
+        batches = _batches(shop, adapter.kinds[kind], pages, pages_per_batch)
+        formed = _read_ahead(_formed(shop, company, adapter.kinds[kind], batches, ahead=ahead))
         for batch, known, writer in formed:
             result.pages += len(batch) + known
             result.known += known
@@ -101,8 +100,8 @@ def ingest_pages(*, shop: Shop, kind: str, pages: Iterable[tuple[str, bytes]], p
 
 
 @contextmanager
-def _seldom_collecting() -> Iterator[Callable[[], None]]:
-    """Look for cycles every so many batches only, when the caller says that one is done.
+def _tuned_for_bulk() -> Iterator[Callable[[], None]]:
+    """Look for cycles every so many batches only, when the caller says that one is done; let threads take short turns.
 
     Records are trees, freed as they go out of use; looking for cycles among a million of them after every few hundred new
     ones would take a third of an import's time.
@@ -116,10 +115,14 @@ def _seldom_collecting() -> Iterator[Callable[[], None]]:
             gc.collect()
 
     enabled = gc.isenabled()
+    interval = sys.getswitchinterval()
     gc.disable()
+    # The writing thread asks for little time of Python, but often: it must not wait for the other one's turn to end.
+    sys.setswitchinterval(min(interval, _TURN_SECONDS))
     try:
         yield collect
     finally:
+        sys.setswitchinterval(interval)
         if enabled:
             gc.enable()
 
@@ -171,13 +174,13 @@ def _taken(shop: Shop, kind: str, keys: Sequence[tuple[str, bytes]]) -> set[tupl
 
 
 def _formed(
-    shop: Shop, company: Company, kind: DocumentKind, batches: Iterable[tuple[list[_Page], int]]
+    shop: Shop, company: Company, kind: DocumentKind, batches: Iterable[tuple[list[_Page], int]], *, ahead: bool
 ) -> Generator[tuple[list[_Page], int, Writer | None], None, None]:
     """The same batches, each with what will write it, worked out ahead; None where that failed: writing will say why."""
     for batch, known in batches:
         writer: Writer | None = None
         parsed = [page.parsed for page in batch if page.parsed is not None]
-        if parsed:
+        if parsed and ahead:
             try:
                 writer = prepare_writer(shop=shop, company=company, parsed=parsed)
                 writer.form(kind=kind, vouchers=[voucher for document in parsed for voucher in document.vouchers])
@@ -210,7 +213,7 @@ def _read_ahead(batches: Generator[_Item, None, None]) -> Generator[_Item, None,
         except BaseException as error:
             offer(_Raised(error))
         finally:
-            batches.close()  # a reader further ahead stops with it
+            batches.close()
             connections.close_all()
 
     thread = threading.Thread(target=read, name="nova-read-ahead", daemon=True)

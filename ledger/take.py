@@ -35,6 +35,8 @@ _FOUR_PLACES = Decimal("0.0001")
 REMAINDER_TYPE = ("", "statement", "difference", "remainder")
 #: Stands for the statement's id in COPY text made ahead; no text of a line can hold it.
 _STATEMENT_MARK = "\x01"
+#: Parts long lists that go to the server as one text, which costs a tenth of an array.
+_LIST_MARK = "\x1f"
 _COPY_TABLE = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\x00": None})
 
 _VOUCHER_COLUMNS = (
@@ -104,7 +106,8 @@ def escape(text: str) -> str:
 
 def shorten(text: str, length: int) -> str:
     """`text` within `length` characters; a longer one ends in a hash, so that different texts stay different."""
-    text = text.replace("\x00", "")
+    if "\x00" in text:
+        text = text.replace("\x00", "")
     if len(text) <= length:
         return text
     return f"{text[: length - 17]}~{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
@@ -150,8 +153,9 @@ class Writer:
         self._formed: dict[int, _Prepared] = {}
         self._formed_sums: _Sums = {}
         #: What was worked out once for the many lines that are alike; a writer lives for one batch.
-        self._line_kinds: dict[tuple[str, str], dict[tuple[str, str, str, str], tuple[str, int]]] = {}
-        self._amounts: dict[Decimal, tuple[str, int]] = {}
+        self._line_kinds: dict[tuple[str, str], dict[tuple[str, str, str, str], tuple[str, int, str]]] = {}
+        #: By identity, because hashing a decimal costs more than writing it; the amount is kept, so that its id stays its own.
+        self._amounts: dict[int, tuple[Decimal, str, int]] = {}
         self._last_day: tuple[datetime | date | None, date] = (None, date.min)
 
     # Step 1: shared small rows ------------------------------------------------------------------------------------
@@ -228,6 +232,8 @@ class Writer:
                     self.counts.new += 1
             fresh.append(voucher)
         for batch in batches:
+            if not batch.complete:
+                continue
             keep = {(record.family, shorten(record.outside_id, 300)) for record in batch.vouchers}
             for family, statement_id in batch.complete:
                 gone = [
@@ -268,16 +274,18 @@ class Writer:
                 line_kind = alike[path, name, context, listing] = self._line_kind(
                     types[path, name, context], currency, listings[listing] if listing else None
                 )
-            written = amounts.get(amount)
+            written = amounts.get(id(amount))
             if written is None:
-                written = amounts[amount] = _written(amount, record)
-            first, factor = line_kind
-            text, scaled = written
+                written = amounts[id(amount)] = (amount, *_written(amount, record))
+            first, factor, start = line_kind
+            _amount, text, scaled = written
             total += scaled
             if details:
                 money += scaled * factor
-            fragments.append((first, text, scaled, quantity, row))
-        body = "\n".join(sorted([f"{first}\t{text}\t{quantity}" for first, text, _scaled, quantity, _row in fragments]))
+            # What the digest knows of a line is also the middle of its COPY row.
+            middle = f"{start}{text}\t{chr(92) + 'N' if quantity is None else quantity}"
+            fragments.append((first, middle, scaled, quantity, row))
+        body = "\n".join(sorted([fragment[1] for fragment in fragments]))
         return _Prepared(
             statement=record.statement,
             family=record.family,
@@ -302,10 +310,13 @@ class Writer:
             lines=fragments,
         )
 
-    def _line_kind(self, type_id: int, currency: str, listing_id: int | None) -> tuple[str, int]:
-        """What lines of one fee type and listing have in common: the start of their COPY row, their factor in the money hash."""
+    def _line_kind(self, type_id: int, currency: str, listing_id: int | None) -> tuple[str, int, str]:
+        """What lines of one fee type, listing and currency have in common: both ids as COPY text, their factor in the money
+        hash, and their COPY row from the fee type to the currency.
+        """
         digest = hashlib.blake2b(repr((type_id, currency)).encode(), digest_size=15).digest()
-        return f"{type_id}\t{chr(92) + 'N' if listing_id is None else listing_id}", int.from_bytes(digest, "big")
+        first = f"{type_id}\t{chr(92) + 'N' if listing_id is None else listing_id}"
+        return first, int.from_bytes(digest, "big"), f"{first}\t{_STATEMENT_MARK}\t{currency}\t"
 
     def _day(self, moment: datetime | date) -> date:
         if not isinstance(moment, datetime):
@@ -326,14 +337,14 @@ class Writer:
                 f"""
                 SELECT DISTINCT ON (family, outside_id) {_KNOWN_COLUMNS}, current
                 FROM ledger_voucher
-                WHERE company_id = %s AND shop_id = %s AND family = ANY(%s) AND outside_id = ANY(%s) AND NOT reversal
+                WHERE company_id = %s AND shop_id = %s AND family = ANY(%s) AND outside_id = ANY(string_to_array(%s, E'\\x1f')) AND NOT reversal
                 ORDER BY family, outside_id, version DESC
                 """,
                 [
                     self.company.pk,
                     self.shop.pk,
                     sorted({voucher.family for voucher in prepared}),
-                    [voucher.outside_id for voucher in prepared],
+                    _LIST_MARK.join([voucher.outside_id.replace(_LIST_MARK, "") for voucher in prepared]),
                 ],
             )
             return {(row[1], row[2]): (_known(row), row[17]) for row in cursor.fetchall()}
@@ -395,7 +406,7 @@ class Writer:
             # One look into the index per order, whatever the statistics say of a table that grows this fast.
             cursor.execute(
                 """
-                SELECT wanted.order_ref FROM unnest(%s::text[]) AS wanted(order_ref)
+                SELECT wanted.order_ref FROM unnest(string_to_array(%s, E'\\x1f')) AS wanted(order_ref)
                 CROSS JOIN LATERAL (
                     SELECT 1 FROM ledger_voucher voucher
                     WHERE voucher.company_id = %s AND voucher.shop_id = %s AND voucher.order_ref = wanted.order_ref
@@ -403,7 +414,7 @@ class Writer:
                     LIMIT 1
                 ) AS earlier
                 """,
-                [sorted({order for order, _event in events}), self.company.pk, self.shop.pk],
+                [_LIST_MARK.join(sorted({order for order, _event in events})), self.company.pk, self.shop.pk],
             )
             earlier = {row[0] for row in cursor.fetchall()}
         return {key for key, number in events.items() if number > 1 or key[0] in earlier}
@@ -564,7 +575,7 @@ class _Prepared:
     money: int
     amount: Decimal
     provisional: str
-    #: (fee type and listing as COPY text, amount as text, amount in ten-thousandths, quantity, row)
+    #: (fee type and listing as COPY text, COPY row from fee type to quantity, amount in ten-thousandths, quantity, row)
     lines: list[tuple[str, str, int, int | None, int | None]]
     id: int = 0
     document_id: int = 0
@@ -576,10 +587,15 @@ class _Prepared:
         statement = "\\N" if self.statement_id is None else self.statement_id
         posted_at = "\\N" if self.posted_at is None else self.posted_at.isoformat()
         row = "\\N" if self.row is None else self.row
+        names = (self.family, self.outside_id, self.order_ref, self.part)
+        together = "".join(names)
+        if not (together.isascii() and together.isprintable()) or "\\" in together:
+            names = (escape(self.family), escape(self.outside_id), escape(self.order_ref), escape(self.part))
+        family, outside_id, order_ref, part = names
         return (
-            f"{self.id}\t{company}\t{shop}\t{self.document_id}\t{statement}\t{escape(self.family)}\t{escape(self.outside_id)}\t"
-            f"{self.version}\tf\t{self.state}\t{self.authority}\t{'t' if self.detail else 'f'}\t{escape(self.order_ref)}\t{self.event}\t"
-            f"{escape(self.part)}\t{self.currency}\t{self.event_on}\t{self.event_source}\t{self.posted_on}\t{posted_at}\t{row}\t"
+            f"{self.id}\t{company}\t{shop}\t{self.document_id}\t{statement}\t{family}\t{outside_id}\t{self.version}\tf\t"
+            f"{self.state}\t{self.authority}\t{'t' if self.detail else 'f'}\t{order_ref}\t{self.event}\t{part}\t{self.currency}\t"
+            f"{self.event_on}\t{self.event_source}\t{self.posted_on}\t{posted_at}\t{row}\t"
             f"\\\\x{self.digest.hex()}\t\\\\x{self.money:032x}\t{self.amount}\tt\tt\tf\t{now}\n"
         )
 
@@ -589,14 +605,11 @@ class _Prepared:
 
     def line_text(self, company: int, shop: int) -> str:
         head = f"{company}\t{self.id}\t"
-        middle = f"\t{shop}\t"
-        currency = f"\t{_STATEMENT_MARK}\t{self.currency}\t"
         tail = f"\t{self.event_on}\t{self.posted_on}\t{self.state}\t{self.provisional}\t"
         return "".join(
             [
-                f"{head}{seq}{middle}{first}{currency}{amount}\t{chr(92) + 'N' if quantity is None else quantity}{tail}"
-                f"{chr(92) + 'N' if row is None else row}\n"
-                for seq, (first, amount, _scaled, quantity, row) in enumerate(self.lines, start=1)
+                f"{head}{seq}\t{shop}\t{middle}{tail}{chr(92) + 'N' if row is None else row}\n"
+                for seq, (_first, middle, _scaled, _quantity, row) in enumerate(self.lines, start=1)
             ]
         )
 
@@ -632,7 +645,7 @@ def _sum_lines(vouchers: Iterable[_Prepared]) -> _Sums:
         sums = groups.get(head)
         if sums is None:
             sums = groups[head] = {}
-        for first, _text, scaled, quantity, _row in voucher.lines:
+        for first, _middle, scaled, quantity, _row in voucher.lines:
             entry = sums.get(first)
             if entry is None:
                 sums[first] = [scaled, quantity or 0, 1]
