@@ -21,6 +21,7 @@ from itertools import islice
 from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
+from psycopg import Cursor
 
 from channels.adapter import DocumentError, DocumentKind, Source
 from channels.intake import IntakeState
@@ -299,7 +300,8 @@ def _write(shop: Shop, company: Company, kind: DocumentKind, batch: Sequence[_Pa
 
 def _keep(shop: Shop, kind: str, batch: Sequence[_Page]) -> list[int]:
     """Keep the pages of a batch; ids in order. A page that somebody else kept in between keeps its id."""
-    with connection.cursor() as cursor:
+    # Bound by the server in binary: as text, every page would be written out in hexadecimal first.
+    with Cursor(connection.connection) as cursor:
         cursor.execute(
             """
             INSERT INTO channels_document (company_id, shop_id, kind, outside_id, digest, filename, size, body, kept_at)
