@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
+from channels.amazon.client.caller import Caller, Reply, moment
+from channels.amazon.client.walk import Stretch, walk
+from channels.amazon.client.windows import windows
 from channels.fetched import FetchedPage
-
-from .caller import Caller, Reply, moment
-from .walk import Stretch, walk
-from .windows import windows
 
 #: A longer window answers with nothing at all.
 LONGEST = timedelta(days=180)

@@ -13,12 +13,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from channels.amazon.client.caller import Caller, Reply, moment
+from channels.amazon.client.walk import Stretch, walk
+from channels.amazon.client.windows import windows
 from channels.fetched import FetchedPage
 from nova.http import Surprise
-
-from .caller import Caller, Reply, moment
-from .walk import Stretch, walk
-from .windows import windows
 
 #: What Nova asks for of each order. BUYER, RECIPIENT, TAX (names of registrations) and PAYMENT (cards) are left out on purpose.
 INCLUDED = ("PROCEEDS", "EXPENSE", "PROMOTION", "CANCELLATION", "FULFILLMENT", "PACKAGES", "FULFILLMENT_ORDERS")

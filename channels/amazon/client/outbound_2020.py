@@ -7,10 +7,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from nova.http import Permanent, Surprise, Temporary
-
-from .caller import Caller, Reply, moment, text, whole
-from .outbound import (
+from channels.amazon.client.caller import Caller, Reply, moment, text, whole
+from channels.amazon.client.outbound import (
     CancelAttempt,
     Consignment,
     Created,
@@ -27,6 +25,7 @@ from .outbound import (
     Unfulfillable,
     check,
 )
+from nova.http import Permanent, Surprise, Temporary
 
 _BASE = "/fba/outbound/2020-07-01"
 

@@ -14,11 +14,10 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from channels.amazon.auth import api_url, is_this_machine
+from channels.amazon.client.caller import Caller, moment, text
+from channels.amazon.client.documents import readable_text
 from channels.fetched import FetchedPage
 from nova.http import Answer, Permanent, Surprise, Temporary, call, judge_status
-
-from .caller import Caller, moment, text
-from .documents import readable_text
 
 SETTLEMENT_V2 = "GET_V2_SETTLEMENT_REPORT_DATA_FLAT_FILE_V2"
 #: Amazon keeps reports for 90 days.

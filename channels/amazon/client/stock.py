@@ -8,11 +8,10 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from channels.amazon.client.caller import Caller, Reply, moment, text, whole
+from channels.amazon.client.walk import Stretch, walk
 from channels.fetched import FetchedPage
 from nova.http import Permanent, Surprise
-
-from .caller import Caller, Reply, moment, text, whole
-from .walk import Stretch, walk
 
 #: The seller's own stock; every other channel code (AMAZON_NA, AMAZON_EU, ...) is a warehouse of Amazon.
 OWN_STOCK = "DEFAULT"

@@ -6,10 +6,9 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from channels.amazon.client.caller import Reply
 from channels.fetched import FetchedPage
 from nova.http import Permanent, Surprise
-
-from .caller import Reply
 
 #: More pages than this in one window is no window but a fault: ask for a shorter one.
 MAX_PAGES = 2_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from .caller import moment
-from .walk import read_place
+from channels.amazon.client.caller import moment
+from channels.amazon.client.walk import read_place
 
 #: Amazon wants the end of a window to lie at least two minutes back.
 DELAY = timedelta(minutes=2)
