@@ -133,7 +133,9 @@ def _batches(
 ) -> Generator[tuple[list[_Page], int], None, None]:
     adapter = get_adapter(shop.channel)
     source = iter(pages)
-    while chunk := list(islice(source, size)):
+    step = size // 8 if size >= 64 else size  # small batches first: the writer does not wait long for the first one
+    while chunk := list(islice(source, step)):
+        step = min(size, step * 2)
         hashed = []
         for outside_id, raw in chunk:  # buyer data never enters a document, whichever way it comes
             body, personal = adapter.separate_personal_data(Source(body=raw, kind=kind.code, region=shop.region))
